@@ -1,0 +1,172 @@
+"""What must be true before the services can start; `make doctor` tells all of it at once.
+
+Standard library only: it runs before any environment exists.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import places, pythons
+from ops.errors import DiskFull, ModelUnusable, OpsError, PortTaken, SettingInvalid
+
+MIB = 1024 * 1024
+FIRST_INSTALL_MIB = 4500
+RUNNING_MIB = 200
+SERVICE_OF_PORT = {"RASA_PORT": "Rasa", "ACTIONS_PORT": "the actions", "LLM_PORT": "the LLM server"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check; `run` returns a short finding or raises an OpsError."""
+
+    name: str
+    run: Callable[[], str]
+
+
+def all_checks() -> list[Check]:
+    """Every check of `make doctor`, in the order in which a start would meet them."""
+    return [
+        Check("Python 3.11", lambda: pythons.find("3.11", shutil.which("uv"))),
+        Check("Python 3.10", lambda: pythons.find("3.10", shutil.which("uv"))),
+        Check("disk", free_disk),
+        Check("state folder", state_folder),
+        *[
+            Check(f"port {name}", lambda name=name: free_port(name))
+            for name in places.DEFAULT_PORTS
+        ],  # type: ignore[misc]
+        Check("language model", language_model),
+        Check("Rasa model", rasa_model),
+    ]
+
+
+def preflight() -> None:
+    """The checks that a start needs.
+
+    Raises:
+        OpsError: the first one that fails.
+    """
+    free_disk()
+    state_folder()
+    for name in places.DEFAULT_PORTS:
+        free_port(name)
+    language_model()
+
+
+def free_disk() -> str:
+    """Room for the environments (first time) or for the state (later).
+
+    Raises:
+        DiskFull: too little; says how much is missing and where.
+    """
+    installed = places.MAIN_ENV.is_dir() and places.RASA_ENV.is_dir()
+    needed = RUNNING_MIB if installed else FIRST_INSTALL_MIB
+    for folder in (places.ROOT, places.var()):
+        free = shutil.disk_usage(folder).free // MIB
+        if free < needed:
+            raise DiskFull(
+                f"The disk of {folder} has {free} MiB free; {needed} MiB are needed."
+                " Free some space, or set STILLPOINT_VAR to a folder on another disk."
+            )
+    return f"{shutil.disk_usage(places.var()).free // MIB} MiB free"
+
+
+def state_folder() -> str:
+    """The state folder can be written to.
+
+    Raises:
+        SettingInvalid: it cannot.
+    """
+    probe = places.var() / ".probe"
+    try:
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise SettingInvalid(
+            f"{places.var()} cannot be written to ({error.strerror}); set STILLPOINT_VAR to a"
+            " folder that can."
+        ) from error
+    return str(places.var())
+
+
+def free_port(name: str) -> str:
+    """The port named by the environment variable is free on 127.0.0.1.
+
+    Raises:
+        PortTaken: another program listens there. SettingInvalid: no port number.
+    """
+    number = places.port(name)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError as error:
+            raise PortTaken(
+                f"Port {number} for {SERVICE_OF_PORT[name]} is taken by another program; stop"
+                f" it, or choose another with {name}={number + 1000}."
+            ) from error
+    return f"{number} is free"
+
+
+def language_model() -> str:
+    """The GGUF file exists and begins like one; the LLM server checks its tensors at start.
+
+    Raises:
+        ModelUnusable: missing or not a GGUF file.
+    """
+    if os.environ.get("LLM_BASE_URL"):
+        return "a hosted model is configured (LLM_BASE_URL)"
+    path = places.llm_model()
+    hint = "Restore it with `git checkout -- llm_server/models`, or set LLM_MODEL_PATH."
+    if not path.is_file():
+        raise ModelUnusable(f"The language model {path} is missing. {hint}")
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if len(head) < 8 or head[:4] != b"GGUF" or not 2 <= struct.unpack("<I", head[4:])[0] <= 3:
+        raise ModelUnusable(f"The language model {path} is damaged or no GGUF file. {hint}")
+    return f"{path.name}, {path.stat().st_size // MIB} MiB"
+
+
+def rasa_model() -> str:
+    """The trained Rasa model, if there is one, can be opened.
+
+    Raises:
+        ModelUnusable: the archive is damaged.
+    """
+    path = places.rasa_model()
+    if not path.is_file():
+        return "not trained yet; `make run` trains it"
+    if not readable_archive(path):
+        raise ModelUnusable(
+            f"The Rasa model {path} is damaged. Delete it; `make run` trains it again."
+        )
+    return f"{path.stat().st_size // MIB} MiB"
+
+
+def readable_archive(path: Path) -> bool:
+    """Whether the model archive at `path` can be read to its end."""
+    try:
+        with tarfile.open(path) as archive:
+            return any(member.name.endswith("metadata.json") for member in archive)
+    except (tarfile.TarError, EOFError, OSError):
+        return False
+
+
+def doctor() -> int:
+    """Prints every check's finding; returns the number that failed."""
+    failed = 0
+    for check in all_checks():
+        try:
+            print(f"  ok    {check.name}: {check.run()}")
+        except OpsError as error:
+            failed += 1
+            print(f"  FAIL  {check.name}: {error}")
+    print("All is well." if not failed else f"{failed} of {len(all_checks())} checks failed.")
+    return failed
