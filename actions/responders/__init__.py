@@ -1,0 +1,1 @@
+"""Who writes the reply to an open-ended turn."""
