@@ -1,0 +1,82 @@
+"""Settings refuse bad values and name the key."""
+
+import pytest
+
+from llm_server.errors import SettingsError
+from llm_server.settings import Settings, load_settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("LLM_PORT", "70000"),
+        ("LLM_PORT", "http"),
+        ("LLM_HOST", "not a host"),
+        ("LLM_PARALLEL", "0"),
+        ("LLM_QUEUE", "-1"),
+        ("LLM_CTX", "10"),
+        ("LLM_THREADS", "-2"),
+        ("LLM_ENGINE", "vllm"),
+        ("LLM_ENGINE", "fake"),
+        ("LLM_BASE_URL", "api.example.org/v1"),
+        ("LLM_BASE_URL", "https://name:word@example.org/v1"),
+        ("LLM_API_KEY", "two words"),
+        ("LLM_TIMEOUT_S", "nan"),
+        ("LLM_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line_that_names_the_key(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    monkeypatch.setenv(key, value)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert key in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", "sesame öffne dich")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert "sesame" not in str(refusal.value)
+
+
+def test_a_secret_does_not_show_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", "sesame")
+    assert "sesame" not in repr(load_settings())
+
+
+def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_PORT", "")
+    monkeypatch.setenv("LLM_API_KEY", "")
+    settings = load_settings()
+    assert settings.port == 8080
+    assert settings.api_key is None
+
+
+def test_the_fake_is_served_only_while_testing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_ENGINE", "fake")
+    monkeypatch.setenv("STILLPOINT_TESTING", "1")
+    assert load_settings().engine_kind == "fake"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({}, "xllamacpp"),
+        ({"base_url": "https://api.example.org/v1"}, "hosted"),
+        ({"base_url": "http://127.0.0.1:8080/v1"}, "xllamacpp"),
+        ({"base_url": "http://localhost:8080/v1"}, "xllamacpp"),
+        ({"base_url": "http://localhost:8080/v1", "port": 8081}, "hosted"),
+        ({"base_url": "https://api.example.org/v1", "engine": "xllamacpp"}, "xllamacpp"),
+    ],
+)
+def test_a_base_url_selects_the_hosted_engine_unless_it_is_this_server(
+    settings: dict[str, object], kind: str
+) -> None:
+    assert Settings.model_validate(settings).engine_kind == kind
+
+
+def test_llama_cpp_python_runs_one_request_at_a_time() -> None:
+    assert Settings(engine="llama-cpp-python", parallel=4).slots == 1
