@@ -1,0 +1,1 @@
+"""Channels: the doors through which people, widgets and partners reach Stillpoint."""

@@ -1,0 +1,79 @@
+"""Serves the chat page and its files with headers that allow nothing from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+
+from sanic import response
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from channels.errors import NotFound
+
+DEFAULT_PAGE_DIR = Path(__file__).resolve().parents[1] / "web"
+
+
+class Page:
+    """The files of the chat page.
+
+    Args:
+        folder: Holds ``index.html`` and the folder ``static``.
+        frame_ancestors: Sources that may embed the page, as in the CSP directive of that name.
+    """
+
+    def __init__(self, folder: Path, frame_ancestors: Sequence[str]) -> None:
+        self._folder = folder.resolve()
+        self._headers = security_headers(frame_ancestors)
+
+    def index(self, request: Request) -> HTTPResponse:
+        """Return the chat page, or redirect to the address with a trailing slash."""
+        if not request.path.endswith("/"):
+            return response.redirect(request.path + "/", status=308)
+        return self._file(request, self._folder / "index.html")
+
+    def static(self, request: Request, name: str) -> HTTPResponse:
+        """Return a file below ``static``.
+
+        Raises:
+            NotFound: There is no such file there.
+        """
+        root = self._folder / "static"
+        path = (root / name).resolve()
+        if root not in path.parents:
+            raise NotFound("There is no such file.")
+        return self._file(request, path)
+
+    def _file(self, request: Request, path: Path) -> HTTPResponse:
+        try:
+            body = path.read_bytes()
+        except (OSError, ValueError):
+            raise NotFound("There is no such file.") from None
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {**self._headers, "ETag": etag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == etag:
+            return response.empty(status=304, headers=headers)
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        if media_type.startswith("text/") or media_type.endswith(("javascript", "json")):
+            media_type += "; charset=utf-8"
+        return response.raw(body, content_type=media_type, headers=headers)
+
+
+def security_headers(frame_ancestors: Sequence[str]) -> dict[str, str]:
+    """Return the headers of every file of the page."""
+    policy = (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors " + (" ".join(frame_ancestors) or "'none'"),
+    )
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
