@@ -43,7 +43,7 @@ gates: setup ## Train the risk gate anew
 	@$(MAIN) -m training_pipeline run --stage risk_gate
 
 webchat: ## Fetch the rasa-webchat widget for its demo page
-	@cd rasa_project/web && npm ci --no-fund --no-audit && node vendor.mjs
+	@cd rasa_project/web && npm run --silent vendor
 
 format: ## Format the code
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -1,4 +1,7 @@
-"""``python -m llm_server``: start the server, or say in one line why it cannot start."""
+"""``python -m llm_server``: start the server, or say in one line why it cannot start.
+
+``--check`` only looks whether settings and model file are usable.
+"""
 
 import asyncio
 import sys
@@ -13,6 +16,11 @@ def main() -> int:
 
     try:
         settings = load_settings()
+        if sys.argv[1:] == ["--check"]:
+            from llm_server.bootstrap import create_engine
+
+            create_engine(settings)
+            return 0
         configure_logging(settings.log_level)
         from llm_server.serve import serve
 

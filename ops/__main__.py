@@ -51,6 +51,8 @@ def dispatch(options: argparse.Namespace) -> int:
     if options.command == "run":
         checks.preflight()
     install.install("run")
+    if options.command == "run":
+        checks.language_model_loads()
     from ops.train import train
 
     if options.command == "train":

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,6 +133,22 @@ def language_model() -> str:
     if len(head) < 8 or head[:4] != b"GGUF" or not 2 <= struct.unpack("<I", head[4:])[0] <= 3:
         raise ModelUnusable(f"The language model {path} is damaged or no GGUF file. {hint}")
     return f"{path.name}, {path.stat().st_size // MIB} MiB"
+
+
+def language_model_loads() -> None:
+    """Asks the LLM server whether its settings and every tensor of its model file are usable.
+
+    Raises:
+        ModelUnusable: they are not; carries the LLM server's own line.
+    """
+    command = [str(places.MAIN_ENV / "bin" / "python"), "-m", "llm_server", "--check"]
+    asked = subprocess.run(command, cwd=places.ROOT, capture_output=True, text=True)
+    if asked.returncode != 0:
+        reason = (asked.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise ModelUnusable(
+            f"{reason.removeprefix('llm_server: ').rstrip('.')}. Check the LLM_… settings, or"
+            " restore the house model with `git checkout -- llm_server/models`."
+        )
 
 
 def rasa_model() -> str:

@@ -19,6 +19,9 @@ def var() -> Path:
     """The state folder: `STILLPOINT_VAR`, or `var/` in the repository; made if absent."""
     folder = Path(os.environ.get("STILLPOINT_VAR") or ROOT / "var").absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    # Conversations are kept here: nobody else on this machine may read them.
+    if folder.stat().st_uid == os.getuid() and folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
     return folder
 
 

@@ -14,6 +14,17 @@ from sanic.response import HTTPResponse
 from channels.errors import NotFound
 
 DEFAULT_PAGE_DIR = Path(__file__).resolve().parents[1] / "web"
+WIDGET_POLICY = (
+    "default-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self' ws: wss:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+)
 
 
 class Page:
@@ -47,18 +58,36 @@ class Page:
         return self._file(request, path)
 
     def _file(self, request: Request, path: Path) -> HTTPResponse:
-        try:
-            body = path.read_bytes()
-        except (OSError, ValueError):
-            raise NotFound("There is no such file.") from None
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {**self._headers, "ETag": etag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == etag:
-            return response.empty(status=304, headers=headers)
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        if media_type.startswith("text/") or media_type.endswith(("javascript", "json")):
-            media_type += "; charset=utf-8"
-        return response.raw(body, content_type=media_type, headers=headers)
+        return send_file(request, path, self._headers)
+
+
+def send_file(request: Request, path: Path, headers: dict[str, str]) -> HTTPResponse:
+    """Return a file with an entity tag, so that an unchanged one is not sent again.
+
+    Raises:
+        NotFound: There is no such file.
+    """
+    try:
+        body = path.read_bytes()
+    except (OSError, ValueError):
+        raise NotFound("There is no such file.") from None
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {**headers, "ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
+        return response.empty(status=304, headers=headers)
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/") or media_type.endswith(("javascript", "json")):
+        media_type += "; charset=utf-8"
+    return response.raw(body, content_type=media_type, headers=headers)
+
+
+def widget_demo(request: Request) -> HTTPResponse:
+    """Return the demo page of the rasa-webchat widget.
+
+    The widget writes styles into the page and asks for web fonts; only the former is allowed.
+    """
+    headers = {**security_headers(()), "Content-Security-Policy": "; ".join(WIDGET_POLICY)}
+    return send_file(request, DEFAULT_PAGE_DIR / "webchat-demo.html", headers)
 
 
 def security_headers(frame_ancestors: Sequence[str]) -> dict[str, str]:

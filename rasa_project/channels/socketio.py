@@ -34,6 +34,7 @@ from channels.event_log import EventLog
 from channels.limits import RateLimit
 from channels.origins import OriginCheckingServer, checked_origins
 from channels.outbox import Outbox
+from channels.page import widget_demo
 from channels.output import TurnOutput, event_details
 from channels.sessions import Session, Sessions
 from channels.settings import PAYLOAD_PATTERN, Environment, SocketIOSettings
@@ -121,6 +122,7 @@ class GuardedSocketIOInput(SocketIOInput):
 
         blueprint = SocketBlueprint(sio, self.socketio_path, "socketio_webhook", __name__)
         blueprint.add_route(answers_errors(self._health), "/", methods=["GET"])
+        blueprint.add_route(answers_errors(self._demo), "/demo", methods=["GET"])
         blueprint.listener("before_server_start")(self._start)
         blueprint.listener("after_server_start")(self._bound_actions)
         blueprint.listener("before_server_stop")(self._stop)
@@ -141,6 +143,9 @@ class GuardedSocketIOInput(SocketIOInput):
 
     async def _health(self, _: Request) -> HTTPResponse:
         return response.json({"status": "ok"})
+
+    async def _demo(self, request: Request) -> HTTPResponse:
+        return widget_demo(request)
 
     async def _start(self, app: Sanic, _: Any) -> None:
         self.app = app

@@ -54,6 +54,7 @@ class CrisisState:
         resources_shown: whether a line, a person and a professional have been named.
         variant: counts replies within `resources`, so that none is said twice in a row.
         barriers: how often "what makes calling hard?" was asked.
+        barrier_answered: whether the answer to it has been given.
     """
 
     stage: str = "none"
@@ -64,6 +65,7 @@ class CrisisState:
     resources_shown: bool = False
     variant: int = 0
     barriers: int = 0
+    barrier_answered: bool = False
 
     @classmethod
     def from_slot(cls, value: Any) -> CrisisState:
@@ -212,11 +214,16 @@ def _answer_someone_near(state: CrisisState, turn: Turn, risky: bool) -> Step:
         return Step(("utter_crisis_someone_yes",), after)
     if turn.intent == "deny" and not risky:
         return _ask_barrier(after, "utter_crisis_someone_no")
+    if turn.intent == "barrier_to_help":
+        return Step(("utter_crisis_barrier_reply",), replace(after, barrier_answered=True))
     return _stay(after)
 
 
 def _answer_barrier(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    return Step(("utter_crisis_barrier_reply",), replace(state, stage="resources"))
+    answered = replace(state, stage="resources", barrier_answered=True)
+    if state.barrier_answered:
+        return _stay(answered)
+    return Step(("utter_crisis_barrier_reply",), answered)
 
 
 def _answer_check_in(state: CrisisState, turn: Turn, risky: bool) -> Step:
@@ -230,6 +237,8 @@ def _answer_check_in(state: CrisisState, turn: Turn, risky: bool) -> Step:
 def _answer_resources(state: CrisisState, turn: Turn, risky: bool) -> Step:
     if turn.intent == "ask_helpline":
         return Step(("utter_crisis_resources",), state)
+    if turn.intent == "barrier_to_help" and not risky and not state.barrier_answered:
+        return Step(("utter_crisis_barrier_reply",), replace(state, barrier_answered=True))
     if turn.intent == "deny" and not risky and state.barriers < BARRIER_QUESTIONS:
         return _ask_barrier(state)
     if not at_least(state.level, "high") and state.turns >= 2:

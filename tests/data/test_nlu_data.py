@@ -27,6 +27,7 @@ MINIMUM = {
     "bot_challenge": 50,
     "correction": 25,
     "crisis": 60,
+    "barrier_to_help": 30,
     "deny": 60,
     "feedback_negative": 50,
     "feedback_positive": 40,

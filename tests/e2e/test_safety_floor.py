@@ -89,9 +89,7 @@ def test_crisis_breaks_into_a_form_and_its_text_is_not_taken_as_the_answer(
     assert any("free" in str(m["text"]) for m in first)
     answer = say(own_stack, sender, CRISIS)  # type: ignore[operator]
     assert any(LINE.search(str(m["text"])) for m in answer)
-    tracker = httpx.get(
-        f"{own_stack.rasa}/conversations/{sender}/tracker", timeout=20
-    ).json()
+    tracker = httpx.get(f"{own_stack.rasa}/conversations/{sender}/tracker", timeout=20).json()
     assert tracker["slots"]["referral_cost"] is None
     assert tracker["active_loop"] == {}
     assert tracker["slots"]["risk_level"] in ("high", "imminent")

@@ -50,6 +50,7 @@ def turn(level: str = "none", kind: str = "none", about: str = "self", intent: s
 
 
 SAD = turn("none", intent="share_feelings")
+BARRIER = turn(intent="barrier_to_help")
 NO, YES = turn(intent="deny"), turn(intent="affirm")
 RISKY = turn("moderate", "self_harm", intent="crisis")
 
@@ -94,10 +95,13 @@ ANSWERS: dict[tuple[str, str], list[tuple[Any, Any]]] = {
         (state(stage="someone_near", **HIGH), SAD),
         (state(stage="someone_near", variant=3, **HIGH), RISKY),
     ],
-    ("barrier", "anything"): [
+    ("someone_near", "`barrier_to_help`"): [(state(stage="someone_near", **HIGH), BARRIER)],
+    ("barrier", "anything, the first"): [
         (state(stage="barrier", **HIGH), SAD),
         (state(stage="barrier", **HIGH), RISKY),
     ],
+    ("barrier", "anything, later"): [(state(stage="barrier", barrier_answered=True, **HIGH), SAD)],
+    ("resources", "`barrier_to_help`"): [(state(stage="resources", **HIGH), BARRIER)],
     ("check_in", "`deny`"): [(state(stage="check_in", **HIGH), NO)],
     ("check_in", "anything"): [
         (state(stage="check_in", **HIGH), YES),

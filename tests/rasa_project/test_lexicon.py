@@ -68,7 +68,10 @@ def test_normalise_undoes_disguises(lexicon: Lexicon) -> None:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ({"groups": [{"id": "x", "level": "high", "kind": "self_harm", "about": "self"}]}, "patterns"),
+        (
+            {"groups": [{"id": "x", "level": "high", "kind": "self_harm", "about": "self"}]},
+            "patterns",
+        ),
         (
             {"groups": [{"id": "x", "level": "huge", "kind": "a", "about": "b", "patterns": []}]},
             "huge",
