@@ -66,7 +66,7 @@ class PeopleFiles:
             .limit(FILES_PER_ROUND)
         )
         with self._store.reading() as connection:
-            return {person_id: revision for person_id, revision in connection.execute(query)}
+            return {row.person_id: row.revision for row in connection.execute(query)}
 
     @contextmanager
     def _one_writer(self) -> Iterator[None]:

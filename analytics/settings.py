@@ -14,8 +14,7 @@ from analytics.errors import ConfigurationError
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 
 KEPT_SLOTS = (
-    "risk_level,crisis_stage,turn_outcome,country,referral_cost,referral_form,exercise_step,"
-    "requested_slot"
+    "risk_level,crisis_stage,turn_outcome,country,referral_cost,referral_form,requested_slot"
 )
 
 

@@ -124,7 +124,7 @@ class Store:
     def _check(self, key_fingerprint: str | None) -> None:
         with self.reading() as connection:
             rows = connection.execute(sa.select(StoreInfo.name, StoreInfo.value))
-            info = {name: value for name, value in rows}
+            info = {row.name: row.value for row in rows}
         if info.get("schema_version") != SCHEMA_VERSION:
             raise StoreError(
                 f"ANALYTICS_DB_URL: the store has tables of version {info.get('schema_version')}, "

@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ops import places, pythons
@@ -39,10 +40,7 @@ def all_checks() -> list[Check]:
         Check("Python 3.10", lambda: pythons.find("3.10", shutil.which("uv"))),
         Check("disk", free_disk),
         Check("state folder", state_folder),
-        *[
-            Check(f"port {name}", lambda name=name: free_port(name))
-            for name in places.DEFAULT_PORTS
-        ],  # type: ignore[misc]
+        *[Check(f"port {name}", partial(free_port, name)) for name in places.DEFAULT_PORTS],
         Check("language model", language_model),
         Check("Rasa model", rasa_model),
     ]

@@ -34,8 +34,8 @@ from channels.event_log import EventLog
 from channels.limits import RateLimit
 from channels.origins import OriginCheckingServer, checked_origins
 from channels.outbox import Outbox
-from channels.page import widget_demo
 from channels.output import TurnOutput, event_details
+from channels.page import widget_demo
 from channels.sessions import Session, Sessions
 from channels.settings import PAYLOAD_PATTERN, Environment, SocketIOSettings
 from channels.text import free_text

@@ -1,7 +1,8 @@
 """Policy `ExercisePolicy`: walks a person through a short exercise, one step a message.
 
-Exercises are lists of responses in `config.yml`; a new one needs no code. Any message moves on,
-`stop` ends it, and an intent that asks for something else leaves it.
+Exercises are lists of responses in `config.yml`; a new one needs no code. Where a person stands
+is read from the last response said. Any message moves on, `stop` ends it, and an intent that asks
+for something else leaves it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ from typing import Any, Dict, List, Optional
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
 from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
+from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.core.constants import ACTION_LISTEN_NAME
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionExecuted, Event, SlotSet
+from rasa.shared.core.events import ActionExecuted, UserUttered
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
 
 from policies.safety_policy import events_since_user_message
 
-STEP_SLOT = "exercise_step"
 STOPPED = "utter_exercise_stopped"
 
 
@@ -29,7 +31,7 @@ STOPPED = "utter_exercise_stopped"
     DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True
 )
 class ExercisePolicy(Policy):
-    """Runs the exercise named in the slot `exercise_step` ("breathing:2": two steps done)."""
+    """Runs the exercises of its configuration."""
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -75,7 +77,12 @@ class ExercisePolicy(Policy):
 
     @classmethod
     def load(
-        cls, config, model_storage, resource, execution_context, **kwargs: Any
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
     ) -> ExercisePolicy:
         """Nothing is stored: same as `create`."""
         return cls(config, model_storage, resource, execution_context)
@@ -88,40 +95,39 @@ class ExercisePolicy(Policy):
         **kwargs: Any,
     ) -> PolicyPrediction:
         """The next step of a running or just chosen exercise, or an abstention."""
+        abstention = self._prediction(self._default_predictions(domain))
         turn_events = events_since_user_message(tracker)
         message = tracker.latest_message
         if turn_events is None or message is None or tracker.active_loop_name:
-            return self._prediction(self._default_predictions(domain))
+            return abstention
         executed = [e.action_name for e in turn_events if isinstance(e, ActionExecuted)]
         if executed:
             ours = {STOPPED}.union(*self.config["exercises"].values())
-            if executed[-1] in ours:
-                return self._act(ACTION_LISTEN_NAME, domain, [])
-            return self._prediction(self._default_predictions(domain))
+            return self._act(ACTION_LISTEN_NAME, domain) if executed[-1] in ours else abstention
         intent = str((message.intent or {}).get("name") or "")
         chosen = self.config["start_intents"].get(intent)
         if chosen:
-            return self._step(chosen, 0, domain)
-        name, _, done = str(tracker.get_slot(STEP_SLOT) or "").partition(":")
-        if name not in self.config["exercises"] or not done.isdigit():
-            return self._prediction(self._default_predictions(domain))
-        if intent in self.config["stop_intents"]:
-            return self._act(STOPPED, domain, [SlotSet(STEP_SLOT, None)])
-        if intent in self.config["leave_intents"]:
-            left: List[Event] = [SlotSet(STEP_SLOT, None)]
-            return self._prediction(self._default_predictions(domain), events=left)
-        return self._step(name, int(done), domain)
+            return self._act(self.config["exercises"][chosen][0], domain)
+        following = self._following(tracker)
+        if following is None or intent in self.config["leave_intents"]:
+            return abstention
+        return self._act(STOPPED if intent in self.config["stop_intents"] else following, domain)
 
-    def _step(self, name: str, done: int, domain: Domain) -> PolicyPrediction:
-        responses = self.config["exercises"][name]
-        last = done + 1 >= len(responses)
-        return self._act(
-            responses[min(done, len(responses) - 1)],
-            domain,
-            [SlotSet(STEP_SLOT, None if last else f"{name}:{done + 1}")],
-        )
+    def _following(self, tracker: DialogueStateTracker) -> Optional[str]:
+        """The response after the one said before the last message, if an exercise is running."""
+        said = None
+        last = None
+        for event in tracker.applied_events():
+            if isinstance(event, ActionExecuted) and event.action_name != ACTION_LISTEN_NAME:
+                last = event.action_name
+            elif isinstance(event, UserUttered):
+                said = last
+        for responses in self.config["exercises"].values():
+            if said in responses[:-1]:
+                return str(responses[responses.index(said) + 1])
+        return None
 
-    def _act(self, action: str, domain: Domain, events: List[Event]) -> PolicyPrediction:
+    def _act(self, action: str, domain: Domain) -> PolicyPrediction:
         probabilities = self._default_predictions(domain)
         probabilities[domain.index_for_action(action)] = 0.99
-        return self._prediction(probabilities, optional_events=events, is_no_user_prediction=True)
+        return self._prediction(probabilities, is_no_user_prediction=True)

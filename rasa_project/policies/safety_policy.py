@@ -16,8 +16,10 @@ from typing import Any, Dict, List, Optional
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
 from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
+from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.core.constants import ACTION_LISTEN_NAME, REQUESTED_SLOT
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import (
@@ -25,6 +27,7 @@ from rasa.shared.core.events import (
     ActiveLoop,
     BotUttered,
     Event,
+    SessionStarted,
     SlotSet,
     UserUttered,
 )
@@ -37,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 CRISIS_INTENT = "crisis"
 STATE_SLOT = "crisis_state"
-QUEUE_SLOT = "crisis_queue"
 LEVEL_SLOT = "risk_level"
 STAGE_SLOT = "crisis_stage"
 COUNTRY_SLOT = "country"
@@ -84,7 +86,12 @@ class SafetyPolicy(Policy):
 
     @classmethod
     def load(
-        cls, config, model_storage, resource, execution_context, **kwargs: Any
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
     ) -> SafetyPolicy:
         """Nothing is stored: same as `create`."""
         return cls(config, model_storage, resource, execution_context)
@@ -98,42 +105,24 @@ class SafetyPolicy(Policy):
     ) -> PolicyPrediction:
         """Next crisis action, or the no-answer line, or an abstention."""
         turn_events = events_since_user_message(tracker)
-        if turn_events is None:
+        message = tracker.latest_message
+        if turn_events is None or message is None:
             return self._abstain(domain)
         executed = [e.action_name for e in turn_events if isinstance(e, ActionExecuted)]
-        if not executed:
-            return self._start_turn(tracker, domain)
-        queue = list(tracker.get_slot(QUEUE_SLOT) or [])
-        if queue:
-            return self._act(queue[0], domain, [SlotSet(QUEUE_SLOT, queue[1:])])
-        if executed[-1].startswith(("utter_crisis_", "utter_misuse_")):
+        before = state_before_last_message(tracker)
+        result = step(before, turn_from_message(message))
+        actions = list(result.actions) or misuse_actions(message, result.state)
+        if actions and len(executed) < len(actions):
+            events = [*bookkeeping(tracker, message, result.state), *leave_loop(tracker)]
+            return self._act(actions[len(executed)], domain, [] if executed else events)
+        if actions:
             return self._act(ACTION_LISTEN_NAME, domain)
-        if self._left_without_answer(executed, turn_events):
+        if not executed:
+            return self._abstain(domain, bookkeeping(tracker, message, result.state))
+        if is_live(tracker) and self._left_without_answer(executed, turn_events):
             logger.warning("An action gave no answer: action=%s", executed[-1])
             return self._act(self.config["no_answer"], domain)
         return self._abstain(domain)
-
-    def _start_turn(self, tracker: DialogueStateTracker, domain: Domain) -> PolicyPrediction:
-        message = tracker.latest_message
-        if message is None:
-            return self._abstain(domain)
-        before = CrisisState.from_slot(tracker.get_slot(STATE_SLOT))
-        result = step(before, turn_from_message(message))
-        bookkeeping: List[Event] = []
-        if result.state != before:
-            bookkeeping.append(SlotSet(STATE_SLOT, result.state.as_slot()))
-        for slot, value in (
-            (LEVEL_SLOT, result.state.level),
-            (STAGE_SLOT, result.state.stage),
-            (COUNTRY_SLOT, country_of(message) or tracker.get_slot(COUNTRY_SLOT)),
-        ):
-            if tracker.get_slot(slot) != value:
-                bookkeeping.append(SlotSet(slot, value))
-        actions = list(result.actions) or misuse_actions(message, result.state)
-        if not actions:
-            return self._abstain(domain, bookkeeping)
-        events = bookkeeping + [SlotSet(QUEUE_SLOT, actions[1:])] + leave_loop(tracker)
-        return self._act(actions[0], domain, events)
 
     def _left_without_answer(self, executed: List[str], events: List[Event]) -> bool:
         last = executed[-1]
@@ -166,6 +155,42 @@ def events_since_user_message(tracker: DialogueStateTracker) -> Optional[List[Ev
             return after[::-1]
         after.append(event)
     return None
+
+
+def state_before_last_message(tracker: DialogueStateTracker) -> CrisisState:
+    """The crisis state when the last user message came.
+
+    The slot is what counts where it was set; between two settings the machine is run over the
+    messages again, so that test stories, in which no slot is set, see the same.
+    """
+    state = before = CrisisState()
+    for event in tracker.applied_events():
+        if isinstance(event, SlotSet) and event.key == STATE_SLOT:
+            state = CrisisState.from_slot(event.value)
+        elif isinstance(event, UserUttered):
+            before = state
+            state = step(before, turn_from_message(event)).state
+    return before
+
+
+def bookkeeping(
+    tracker: DialogueStateTracker, message: UserUttered, state: CrisisState
+) -> List[Event]:
+    """Slot events for what this message changed."""
+    values = {
+        STATE_SLOT: state.as_slot(),
+        LEVEL_SLOT: state.level,
+        STAGE_SLOT: state.stage,
+        COUNTRY_SLOT: country_of(message) or tracker.get_slot(COUNTRY_SLOT),
+    }
+    return [
+        SlotSet(slot, value) for slot, value in values.items() if tracker.get_slot(slot) != value
+    ]
+
+
+def is_live(tracker: DialogueStateTracker) -> bool:
+    """Whether actions really run here: `rasa test` predicts them only, and starts no session."""
+    return any(isinstance(event, SessionStarted) for event in tracker.events)
 
 
 def turn_from_message(message: UserUttered) -> Turn:

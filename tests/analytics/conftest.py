@@ -150,7 +150,7 @@ def rows(var: Path) -> Callable[..., list[dict[str, Any]]]:
     def read(table: str, where: str = "1", path: Path | None = None) -> list[dict[str, Any]]:
         with closing(sqlite3.connect(path or var / "analytics.db")) as connection:
             connection.row_factory = sqlite3.Row
-            found = connection.execute(f"SELECT * FROM {table} WHERE {where}")  # noqa: S608
+            found = connection.execute(f"SELECT * FROM {table} WHERE {where}")
             return [dict(row) for row in found]
 
     return read

@@ -49,7 +49,8 @@ NEAR_DUPLICATE = 0.8
 # Suicidal content belongs to `crisis`; `share_feelings` goes to the language model.
 RISK_WORDS = re.compile(
     r"suicid|kill(ing)? myself|end (it all|my life)|self[- ]?harm|(hurt|harm|cut)(ting)? myself"
-    r"|(want|wish|ready) to die|be dead|better off without me|don'?t want to (live|be here|wake up)",
+    r"|(want|wish|ready) to die|be dead|better off without me"
+    r"|don'?t want to (live|be here|wake up)",
     re.IGNORECASE,
 )
 

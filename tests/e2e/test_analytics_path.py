@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 def count(database: Path, table: str) -> int:
     with sqlite3.connect(database) as connection:
-        return int(connection.execute(f"select count(*) from {table}").fetchone()[0])  # noqa: S608
+        return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

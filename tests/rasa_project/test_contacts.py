@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+
 from components.contacts import FALLBACK, HELPLINES_FILE, Contacts
 
 

@@ -7,6 +7,7 @@ import random
 
 import pytest
 import yaml
+
 from policies.crisis_machine import (
     KINDS_WITH_OWN_FLOW,
     LEVELS,
@@ -140,7 +141,7 @@ def test_state_survives_the_slot() -> None:
 
 @pytest.mark.parametrize("seed", range(300))
 def test_random_walks_keep_the_promises(seed: int) -> None:
-    """No way out of high or imminent before the resources were shown; the flow never falls silent."""
+    """No way out of high or imminent before the resources were shown; never silence."""
     rng = random.Random(seed)
     intents = ["affirm", "deny", "unsure", "share_feelings", "stop", "out_of_scope", "greet"]
     state = CrisisState()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from components.misuse_gate import CATEGORIES, MisusePatterns
 from rasa.shared.exceptions import InvalidConfigException
+
+from components.misuse_gate import CATEGORIES, MisusePatterns
 
 MISUSE = {
     "jailbreak": [

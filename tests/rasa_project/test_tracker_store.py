@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 
 import pytest
-from components.tracker_store import OutboxTrackerStore, tracker_db_url
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
+
+from components.tracker_store import OutboxTrackerStore, tracker_db_url
 
 
 @pytest.fixture
