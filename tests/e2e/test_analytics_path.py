@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Stack
+from tests.e2e.stack import ROOT, Stack
 
 pytestmark = pytest.mark.e2e
 

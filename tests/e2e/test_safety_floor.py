@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import Stack, start_stack
+from tests.e2e.stack import Stack, start_stack
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.conftest import ROOT, free_port, start_stack
+from tests.e2e.stack import ROOT, free_port, start_stack
 
 pytestmark = pytest.mark.e2e
 

@@ -1,0 +1,1 @@
+"""Trains Stillpoint's own models, stage by stage: see ``run.py``."""

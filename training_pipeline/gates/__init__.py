@@ -1,0 +1,1 @@
+"""What the NLU components load: the sentence encoder and the risk classifier."""

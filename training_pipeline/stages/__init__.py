@@ -1,0 +1,1 @@
+"""One file per stage; each offers ``STAGE``. Heavy libraries are imported inside ``run``."""
