@@ -70,7 +70,7 @@ class Stack:
 
     def tree(self) -> list[psutil.Process]:
         """Every process that the stack has started."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends the stack as a person would; returns its exit code."""
