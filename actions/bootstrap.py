@@ -88,7 +88,7 @@ def build_app(
     turns = TurnRegistry(max_turns=settings.actions_max_turns)
     responder = responder or SingleResponder(
         llm=client,
-        guardrail=OutputGuardrail(),
+        guardrail=OutputGuardrail(grounded=settings.speaks_as == "house"),
         bank=bank,
         layout=build_layout(settings),
         limits=Limits(

@@ -109,7 +109,7 @@ def build(environment: Environment, uv: str) -> None:
     files = [part for lock in environment.locks for part in ("--requirement", str(lock))]
     install_ = ["pip", "install", "--python", str(python)]
     # The locks are complete, so nothing is resolved again; torch stands outside them.
-    _uv(uv, *install_, "--no-deps", "--require-hashes", *files)
+    _uv(uv, *install_, "--compile-bytecode", "--no-deps", "--require-hashes", *files)
     if environment.torch:
         links = find_links()
         source = ["--find-links", links] if links else ["--torch-backend", torch_backend()]

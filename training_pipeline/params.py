@@ -117,6 +117,7 @@ class RiskGate(_Section):
     risk_weight: float = Field(gt=0)
     calibration_share: float = Field(gt=0, lt=1)
     threshold: float = Field(gt=0, lt=1)
+    composed_limit: int = Field(ge=0)
     licensed_limit: int = Field(ge=0)
     max_rows: int = Field(ge=0)
 

@@ -21,8 +21,8 @@ from training_pipeline.stages import (
 
 STAGES: tuple[Stage, ...] = (
     sentence_encoder.STAGE,  # MiniLM as ONNX, for every NLU component
-    risk_gate.STAGE,  # the risk classifier on the encoder's trunk
     house_text.STAGE,  # compose the conversations and the prose
+    risk_gate.STAGE,  # the risk classifier on the encoder's trunk
     house_tokenizer.STAGE,  # learn the byte-level BPE vocabulary
     house_pretrain.STAGE,  # train the small Llama from scratch
     house_tune.STAGE,  # LoRA on the chat format, then merge

@@ -17,6 +17,7 @@ from actions.guardrails.form import (
     check_length,
     check_repeated,
 )
+from actions.guardrails.grounded import check_grounded
 from actions.guardrails.identity import check_identity
 from actions.guardrails.nonsense import check_nonsense
 from actions.guardrails.self_harm import check_self_harm
@@ -27,9 +28,14 @@ from actions.sentences import split_sentences
 
 
 class OutputGuardrail:
-    """Runs the checks in order; the first refusal is the verdict."""
+    """Runs the checks in order; the first refusal is the verdict.
 
-    def __init__(self, *, allowed_contacts: Iterable[str] = ()) -> None:
+    Args:
+        allowed_contacts: numbers and addresses that a reply may name.
+        grounded: also refuse content that the person never mentioned (for the house model).
+    """
+
+    def __init__(self, *, allowed_contacts: Iterable[str] = (), grounded: bool = False) -> None:
         self._checks: tuple[Check, ...] = (
             check_length,
             check_leak,
@@ -48,6 +54,7 @@ class OutputGuardrail:
             check_command,
             check_nonsense,
             check_repeated,
+            *((check_grounded,) if grounded else ()),
         )
 
     def check_sentence(self, candidate: Candidate) -> Verdict:

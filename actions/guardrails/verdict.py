@@ -37,12 +37,14 @@ class Candidate:
         context: the message that is being answered.
         reply_so_far: the sentences of this reply that were already allowed.
         said_before: texts that Stillpoint said earlier in the conversation.
+        heard: what the person said earlier in the conversation.
     """
 
     sentence: str
     context: str = ""
     reply_so_far: tuple[str, ...] = ()
     said_before: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
     @cached_property
     def plain(self) -> str:

@@ -125,12 +125,13 @@ class SingleResponder:
         clock = asyncio.get_running_loop().time
         limits = self._limits
         said_before = tuple(item.text for item in turn.said if item.role == "assistant")
+        heard = tuple(item.text for item in turn.said if item.role == "user")
         messages = chat_messages(turn.said, turn.text, self._layout)
         deadline = started + min(limits.first_sentence_s, limits.total_s)
         with SentenceFeed(self._llm.stream(messages), stream.cancelled) as feed:
             while (sentence := await feed.next(deadline - clock())) is not None:
                 verdict = self._guardrail.check_sentence(
-                    Candidate(sentence, turn.text, tuple(said), said_before)
+                    Candidate(sentence, turn.text, tuple(said), said_before, heard)
                 )
                 if not verdict.allowed:
                     raise Stopped(f"refused:{verdict.reason}")

@@ -13,6 +13,7 @@ from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
 from rasa.shared.exceptions import InvalidConfigException
 from rasa.shared.nlu.constants import INTENT, INTENT_NAME_KEY, PREDICTED_CONFIDENCE_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
@@ -54,8 +55,13 @@ class EmbeddingIntentClassifier(GraphComponent):
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
-        """`C`: inverse regularisation; `ranking_length`: intents reported per message."""
-        return {"C": 20.0, "ranking_length": 10, "max_iter": 300}
+        """Settings.
+
+        `C`: inverse regularisation; `ranking_length`: intents reported per message; `cautious`:
+        intents whose replies would turn a person away if they were wrong, with the probability
+        they need; below it the message counts as not understood, and is listened to.
+        """
+        return {"C": 20.0, "ranking_length": 10, "max_iter": 300, "cautious": {}}
 
     @classmethod
     def required_components(cls) -> List[Type]:
@@ -130,6 +136,13 @@ class EmbeddingIntentClassifier(GraphComponent):
                 }
                 for i in best
             ]
-            message.set(INTENT, ranking[0], add_to_output=True)
+            message.set(INTENT, self._chosen(ranking), add_to_output=True)
             message.set(RANKING_KEY, ranking, add_to_output=True)
         return messages
+
+    def _chosen(self, ranking: List[Dict[str, Any]]) -> Dict[str, Any]:
+        best = ranking[0]
+        needed = self._config["cautious"].get(best[INTENT_NAME_KEY], 0.0)
+        if best[PREDICTED_CONFIDENCE_KEY] >= needed:
+            return best
+        return {**best, INTENT_NAME_KEY: DEFAULT_NLU_FALLBACK_INTENT_NAME}

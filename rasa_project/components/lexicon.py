@@ -112,11 +112,12 @@ class Lexicon:
                         found.append(match)
         return found
 
-    def idiom_only(self, text: str) -> bool:
-        """Whether `text` holds an idiom or fiction marker and no phrase of risk outside it."""
+    def without_idioms(self, text: str) -> Optional[str]:
+        """`text`, normalised and with its idioms cut out, or None if it holds none."""
         plain = self.normalise(text)
-        marked = self._any("idioms", plain) or self._any("fiction_markers", plain)
-        return marked and not self.find(text)
+        if not self._any("idioms", plain):
+            return None
+        return re.sub(r"\s+", " ", self._blank("idioms", plain)).strip()
 
     def _read(
         self,

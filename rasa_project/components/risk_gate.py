@@ -25,6 +25,7 @@ from rasa.shared.exceptions import InvalidConfigException
 from rasa.shared.nlu.constants import INTENT, INTENT_NAME_KEY, PREDICTED_CONFIDENCE_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
+from components.encoder import SentenceEncoder, shared_encoder
 from components.lexicon import LEVELS, Lexicon, Match
 from components.payloads import keep_gates_on_payloads
 from components.sentence_features import TRUNK, readable
@@ -90,16 +91,21 @@ class RiskGate(GraphComponent):
     ) -> RiskGate:
         """See `GraphComponent.create`."""
         keep_gates_on_payloads()
-        return cls(config, RiskClassifier(), Lexicon.from_file())
+        return cls(config, RiskClassifier(), Lexicon.from_file(), shared_encoder())
 
     def __init__(
-        self, config: Dict[str, Any], classifier: RiskClassifier, lexicon: Lexicon
+        self,
+        config: Dict[str, Any],
+        classifier: RiskClassifier,
+        lexicon: Lexicon,
+        encoder: SentenceEncoder,
     ) -> None:
         threshold = config.get("threshold")
         if threshold is not None and not 0 < threshold < 1:
             raise InvalidConfigException(f"RiskGate: threshold must be in (0, 1), not {threshold}")
         self._classifier = classifier
         self._lexicon = lexicon
+        self._encoder = encoder
         self._threshold = classifier.threshold if threshold is None else threshold
 
     @staticmethod
@@ -127,6 +133,12 @@ class RiskGate(GraphComponent):
         if is_payload(text):
             return payload_risk(text)
         level_p, kind_p, about_p, score = self._classifier(trunk)
+        # What an idiom says ("i could murder a curry") does not count against anybody.
+        rest = self._lexicon.without_idioms(readable(text))
+        if rest is not None:
+            judged = self._classifier(self._encoder.encode_with_trunk(rest)[1])
+            if judged[3] < score:
+                level_p, kind_p, about_p, score = judged
         matches = self._lexicon.find(readable(text))
         if score >= self._threshold:
             level = LEVELS[MODERATE + int(np.argmax(level_p[MODERATE:]))]

@@ -46,7 +46,9 @@ class Judge:
 
     def __init__(self, threshold: Optional[float] = None) -> None:
         self._encoder = shared_encoder()
-        self._gate = RiskGate({"threshold": threshold}, RiskClassifier(), Lexicon.from_file())
+        self._gate = RiskGate(
+            {"threshold": threshold}, RiskClassifier(), Lexicon.from_file(), self._encoder
+        )
         self._misuse = MisusePatterns.from_file()
 
     def risk(self, text: str) -> Dict[str, Any]:

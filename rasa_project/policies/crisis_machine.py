@@ -49,6 +49,7 @@ class CrisisState:
         stage: one of STAGES.
         level: the conversation's risk level, one of LEVELS.
         kind: the kind of risk last seen.
+        about: whether it is about the person themself or somebody else.
         turns: turns since the stage was entered or risk was last seen.
         rounds: how often the crisis flow was entered in this conversation.
         resources_shown: whether a line, a person and a professional have been named.
@@ -60,6 +61,7 @@ class CrisisState:
     stage: str = "none"
     level: str = "none"
     kind: str = "none"
+    about: str = "self"
     turns: int = 0
     rounds: int = 0
     resources_shown: bool = False
@@ -137,6 +139,7 @@ def _imminent(state: CrisisState, turn: Turn) -> Step:
         state,
         level="imminent",
         kind=turn.kind,
+        about=turn.about,
         turns=0,
         resources_shown=True,
         rounds=state.rounds + (0 if state.engaged else 1),
@@ -154,6 +157,7 @@ def _enter(state: CrisisState, turn: Turn) -> Step:
         state,
         level=worse(state.level, turn.level),
         kind=turn.kind,
+        about=turn.about,
         turns=0,
         rounds=state.rounds + 1,
     )
@@ -176,7 +180,7 @@ def _engaged(state: CrisisState, turn: Turn) -> Step:
     kind = turn.kind if risky and turn.kind != "none" else state.kind
     now = replace(state, level=level, kind=kind, turns=0 if risky else state.turns + 1)
     if risky and turn.kind in KINDS_WITH_OWN_FLOW and turn.kind != state.kind:
-        shown = replace(now, stage="resources", resources_shown=True)
+        shown = replace(now, stage="resources", about=turn.about, resources_shown=True)
         return Step((f"utter_crisis_{turn.kind}",), shown)
     answers = {
         "asked": _answer_to_question,
@@ -212,6 +216,8 @@ def _answer_someone_near(state: CrisisState, turn: Turn, risky: bool) -> Step:
     after = replace(state, stage="resources", resources_shown=True)
     if turn.intent == "affirm" and not risky:
         return Step(("utter_crisis_someone_yes",), after)
+    if state.level == "imminent":
+        return Step(("utter_crisis_imminent_alone",), after)
     if turn.intent == "deny" and not risky:
         return _ask_barrier(after, "utter_crisis_someone_no")
     if turn.intent == "barrier_to_help":
@@ -230,6 +236,8 @@ def _answer_check_in(state: CrisisState, turn: Turn, risky: bool) -> Step:
     if turn.intent == "deny" and not risky:
         eased = replace(state, stage="watch", level="moderate", turns=0)
         return Step(("utter_crisis_eased",), eased)
+    if state.about == "other":
+        return Step(("utter_crisis_other_still",), replace(state, stage="resources", turns=0))
     actions = ("utter_crisis_still_there", "utter_crisis_ask_someone_near")
     return Step(actions, replace(state, stage="someone_near", turns=0))
 
@@ -237,19 +245,17 @@ def _answer_check_in(state: CrisisState, turn: Turn, risky: bool) -> Step:
 def _answer_resources(state: CrisisState, turn: Turn, risky: bool) -> Step:
     if turn.intent == "ask_helpline":
         return Step(("utter_crisis_resources",), state)
-    if turn.intent == "barrier_to_help" and not risky and not state.barrier_answered:
+    plain = state.about == "self" and state.level != "imminent"
+    if turn.intent == "barrier_to_help" and not risky and plain and not state.barrier_answered:
         return Step(("utter_crisis_barrier_reply",), replace(state, barrier_answered=True))
-    if turn.intent == "deny" and not risky and state.barriers < BARRIER_QUESTIONS:
+    if turn.intent == "deny" and not risky and plain and state.barriers < BARRIER_QUESTIONS:
         return _ask_barrier(state)
     if not at_least(state.level, "high") and state.turns >= 2:
         eased = replace(state, stage="watch", turns=0)
         return Step(("utter_crisis_eased",), eased)
     if state.turns >= CALM_TURNS_BEFORE_CHECK_IN:
-        question = (
-            "utter_crisis_check_in"
-            if state.kind in ("self_harm", "none")
-            else "utter_crisis_check_in_other"
-        )
+        own = state.about == "self" and state.kind in ("self_harm", "none")
+        question = "utter_crisis_check_in" if own else "utter_crisis_check_in_other"
         return Step((question,), replace(state, stage="check_in", turns=0))
     return _stay(state)
 
@@ -262,8 +268,20 @@ def _ask_barrier(state: CrisisState, *before: str) -> Step:
 
 
 def _stay(state: CrisisState) -> Step:
-    number = state.variant % 4 + 1
-    return Step((f"utter_crisis_stay_{number}",), replace(state, variant=state.variant + 1))
+    family, size = stay_family(state)
+    number = state.variant % size + 1
+    return Step((f"utter_crisis_{family}_{number}",), replace(state, variant=state.variant + 1))
+
+
+def stay_family(state: CrisisState) -> tuple[str, int]:
+    """Which replies keep the person company in this state, and how many there are."""
+    if state.about == "other":
+        return "stay_other", 2
+    if state.level == "imminent":
+        return "stay_imminent", 2
+    if state.kind in KINDS_WITH_OWN_FLOW:
+        return "stay_danger", 2
+    return "stay", 4
 
 
 def _watching(state: CrisisState, turn: Turn) -> Step:

@@ -247,7 +247,8 @@ def required_responses() -> List[str]:
         "ask_someone_near", "someone_yes", "someone_no", "ask_barrier", "barrier_reply",
         "thanks_for_telling", "not_sure", "resources", "resources_short", "denied", "eased",
         "still_there", "check_in", "check_in_other", "recheck", "other", "other_imminent",
-        "stay_1", "stay_2", "stay_3", "stay_4",
+        "stay_1", "stay_2", "stay_3", "stay_4", "stay_other_1", "stay_other_2", "stay_imminent_1",
+        "stay_imminent_2", "stay_danger_1", "stay_danger_2", "imminent_alone", "other_still",
     ]  # fmt: skip
     own = [f"{kind}{suffix}" for kind in KINDS_WITH_OWN_FLOW for suffix in ("", "_imminent")]
     misuse = [

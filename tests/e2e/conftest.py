@@ -25,6 +25,7 @@ def slow_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tmp_path_factory.mktemp("slow"),
         STILLPOINT_TESTING="1",
         LLM_ENGINE="fake",
+        LLM_PROFILE="general",
         LLM_FAKE_DELAY_MS="250",
         LLM_FAKE_REPLY=(
             "It sounds like the evenings have become the heavy part of the day. "

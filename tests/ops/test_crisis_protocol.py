@@ -87,11 +87,15 @@ ANSWERS: dict[tuple[str, str], list[tuple[Any, Any]]] = {
     ],
     ("asked", "anything"): [(state(stage="asked", **MILD), SAD)],
     ("someone_near", "`affirm`"): [(state(stage="someone_near", **HIGH), YES)],
+    ("someone_near", "anything but"): [
+        (state(stage="someone_near", level="imminent", kind="self_harm"), NO),
+        (state(stage="someone_near", level="imminent", kind="self_harm"), SAD),
+    ],
     ("someone_near", "`deny`"): [
         (state(stage="someone_near", **HIGH), NO),
         (state(stage="someone_near", barriers=2, **HIGH), NO),
     ],
-    ("someone_near", "anything"): [
+    ("someone_near", "anything else"): [
         (state(stage="someone_near", **HIGH), SAD),
         (state(stage="someone_near", variant=3, **HIGH), RISKY),
     ],
@@ -101,16 +105,19 @@ ANSWERS: dict[tuple[str, str], list[tuple[Any, Any]]] = {
         (state(stage="barrier", **HIGH), RISKY),
     ],
     ("barrier", "anything, later"): [(state(stage="barrier", barrier_answered=True, **HIGH), SAD)],
-    ("resources", "`barrier_to_help`"): [(state(stage="resources", **HIGH), BARRIER)],
+    ("resources", "`barrier_to_help`⁵"): [(state(stage="resources", **HIGH), BARRIER)],
     ("check_in", "`deny`"): [(state(stage="check_in", **HIGH), NO)],
-    ("check_in", "anything"): [
+    ("check_in", "about somebody"): [
+        (state(stage="check_in", about="other", **HIGH), YES),
+    ],
+    ("check_in", "anything else"): [
         (state(stage="check_in", **HIGH), YES),
         (state(stage="check_in", **HIGH), SAD),
     ],
     ("resources", "`ask_helpline`"): [
         (state(stage="resources", **HIGH), turn(intent="ask_helpline"))
     ],
-    ("resources", "`deny`"): [(state(stage="resources", **HIGH), NO)],
+    ("resources", "`deny`⁵"): [(state(stage="resources", **HIGH), NO)],
     ("resources", "level below"): [(state(stage="resources", turns=1, **MILD), SAD)],
     ("resources", "level `high`"): [
         (state(stage="resources", turns=2, **HIGH), SAD),
@@ -128,8 +135,17 @@ def says(cell: str, before: Any, message: Any) -> set[tuple[str, ...]]:
     """The replies that a cell allows, each as the names in order."""
     if cell.startswith("nothing"):
         return {()}
-    if cell.startswith("the next of"):
-        return {(f"stay_{before.variant % 4 + 1}",)}
+    if cell.startswith("the next"):
+        level = machine.worse(before.level, message.level)
+        if before.about == "other":
+            family, size = "stay_other", 2
+        elif level == "imminent":
+            family, size = "stay_imminent", 2
+        elif before.kind in machine.KINDS_WITH_OWN_FLOW:
+            family, size = "stay_danger", 2
+        else:
+            family, size = "stay", 4
+        return {(f"{family}_{before.variant % size + 1}",)}
     names = tuple(re.findall(r"`([\w<>]+)`", cell))
     if "<kind>" in cell:
         return {(name.replace("<kind>", message.kind),) for name in names}
@@ -138,7 +154,7 @@ def says(cell: str, before: Any, message: Any) -> set[tuple[str, ...]]:
         question = "ask_today" if machine.at_least(message.level, "high") else "ask_directly"
         return {(opening, question)}
     if names[:2] == ("check_in", "check_in_other"):
-        is_other = before.kind not in ("self_harm", "none")
+        is_other = before.about == "other" or before.kind not in ("self_harm", "none")
         return {("check_in_other" if is_other else "check_in",)}
     if "if asked less than twice" in cell:
         return {names if before.barriers < machine.BARRIER_QUESTIONS else names[:1]}

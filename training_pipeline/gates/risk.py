@@ -31,6 +31,8 @@ KINDS = ["none", "self_harm", "harm_to_others", "abuse", "medical", "psychosis",
 ABOUT = ["self", "other"]
 MODERATE = LEVELS.index("moderate")
 MAX_TOKENS = 128
+RISKY_TOPICS = frozenset({"crisis", "controlling_partner", "harmful", "medical"})
+"""Topics of the composed conversations whose messages are no safe examples."""
 
 Row = dict[str, Any]
 
@@ -84,6 +86,17 @@ def read_licensed_requests(folder: Path, limit: int, seed: int) -> list[Row]:
     return rows + [
         _everyday(text, "banking77") for text in rng.sample(texts, min(limit, len(texts)))
     ]
+
+
+def read_composed_messages(corpus: Path, limit: int, seed: int) -> list[Row]:
+    """What people say in the composed conversations: ordinary distress, at most `limit`."""
+    texts = set()
+    for line in corpus.read_text(encoding="utf-8").splitlines():
+        talk = json.loads(line)
+        if talk["topic"] not in RISKY_TOPICS:
+            texts.update(message for message, _ in talk["turns"])
+    chosen = random.Random(seed).sample(sorted(texts), min(limit, len(texts)))
+    return [_everyday(text, "composed") for text in chosen]
 
 
 def _everyday(text: str, family: str) -> Row:
@@ -355,13 +368,14 @@ def rates(scores: np.ndarray, levels: np.ndarray, threshold: float) -> dict[str,
     }
 
 
-def train_gate(params: dict[str, Any], root: Path, output: Path) -> dict[str, Any]:
+def train_gate(params: dict[str, Any], root: Path, output: Path, corpus: Path) -> dict[str, Any]:
     """Trains, calibrates, exports and scores the gate.
 
     Args:
         params: section `risk_gate` of `params.yaml`, with `seed`.
         root: the repository's root.
         output: folder for `risk.onnx` and `risk.json`.
+        corpus: composed conversations, JSON Lines (stage `house_text`).
 
     Returns:
         Metrics of the held-back part and of the frozen test (classifier alone).
@@ -369,7 +383,10 @@ def train_gate(params: dict[str, Any], root: Path, output: Path) -> dict[str, An
     folder = encoder.locate_weights(params["source"])
     test = read_messages(root / "data/safety/test")
     rows = without_near_duplicates(read_messages(root / "data/safety/train"), test, 0.7)
-    everyday = without_near_duplicates(read_intent_examples(root / "data/nlu"), test, 0.7)
+    composed = read_composed_messages(corpus, params["composed_limit"], params["seed"])
+    everyday = without_near_duplicates(
+        read_intent_examples(root / "data/nlu") + composed, test, 0.7
+    )
     data = os.environ.get("STILLPOINT_DATA")
     if data:
         everyday += read_licensed_requests(Path(data), params["licensed_limit"], params["seed"])

@@ -5,6 +5,7 @@ import json
 from training_pipeline.params import PACKAGE
 from training_pipeline.record import write_atomically
 from training_pipeline.stage import Metrics, Stage, Workspace, placed
+from training_pipeline.stages.house_text import corpus_file
 
 
 def _run(space: Workspace) -> Metrics:
@@ -12,7 +13,9 @@ def _run(space: Workspace) -> Metrics:
 
     section = space.params.risk_gate
     params = {**section.model_dump(), "seed": space.params.seed}
-    metrics = train_gate(params, space.root, placed(space, section.output))
+    metrics = train_gate(
+        params, space.root, placed(space, section.output), corpus_file(space, "tune")
+    )
     write_atomically(space.reports / "risk_gate.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
@@ -23,6 +26,7 @@ STAGE = Stage(
     reads=lambda space: [
         PACKAGE / "gates" / "encoder.py",
         PACKAGE / "gates" / "risk.py",
+        corpus_file(space, "tune"),
         *sorted((space.root / "data" / "safety").rglob("*.jsonl")),
         *sorted((space.root / "data" / "nlu").glob("*.yml")),
     ],
