@@ -32,7 +32,7 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         stack = start_stack(Path(folder))
         try:
-            return {"later_start_s": round(stack.ready_s, 1), **_waits(stack), **_memory(stack)}
+            return {"later_start_s": round(stack.ready_s, 1), **_waits(stack)}
         finally:
             stack.stop()
 
@@ -43,6 +43,7 @@ def _waits(stack: Stack) -> dict[str, Any]:
     crisis = [_turn(stack, CRISIS)[0] for _ in range(ROUNDS)]
     open_ended = [_turn(stack, OPEN_ENDED[i % len(OPEN_ENDED)]) for i in range(ROUNDS)]
     first, whole = [t[0] for t in open_ended], [t[1] for t in open_ended]
+    memory = _memory(stack)
     with _dead(stack):
         crisis_dead = [_turn(stack, CRISIS)[0] for _ in range(ROUNDS)]
     return {
@@ -54,6 +55,7 @@ def _waits(stack: Stack) -> dict[str, Any]:
         "open_ended_first_sentence": milliseconds(first),
         "open_ended_whole_reply": milliseconds(whole),
         "first_sentence_to_whole": round(quantile(first, 0.5) / quantile(whole, 0.5), 2),
+        **memory,
     }
 
 

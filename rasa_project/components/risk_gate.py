@@ -100,18 +100,27 @@ class RiskGate(GraphComponent):
         lexicon: Lexicon,
         encoder: SentenceEncoder,
     ) -> None:
-        threshold = config.get("threshold")
-        if threshold is not None and not 0 < threshold < 1:
-            raise InvalidConfigException(f"RiskGate: threshold must be in (0, 1), not {threshold}")
+        config = {**self.get_default_config(), **config}
+        for key in ("threshold", "other_threshold", "sure"):
+            if config[key] is not None and not 0 < config[key] < 1:
+                raise InvalidConfigException(f"RiskGate: {key} must be in (0, 1): {config[key]}")
+        threshold = config["threshold"]
         self._classifier = classifier
         self._lexicon = lexicon
         self._encoder = encoder
         self._threshold = classifier.threshold if threshold is None else threshold
+        self._other_threshold = config["other_threshold"]
+        self._sure = config["sure"]
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
-        """`threshold` on the score, the operating point; None: the one in `risk.json`."""
-        return {"threshold": None}
+        """Operating points on the calibrated score.
+
+        `threshold`: from here on self-harm counts as moderate or above; None: the one in
+        `risk.json`. `other_threshold`: the same for the other kinds, whose replies presume more.
+        `sure`: below it the level is moderate at most.
+        """
+        return {"threshold": None, "other_threshold": 0.3, "sure": 0.5}
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Judges each message; one without text gets level none."""
@@ -140,13 +149,17 @@ class RiskGate(GraphComponent):
             if judged[3] < score:
                 level_p, kind_p, about_p, score = judged
         matches = self._lexicon.find(readable(text))
-        if score >= self._threshold:
+        probable = self._classifier.kinds[1 + int(np.argmax(kind_p[1:]))]
+        own = probable == "self_harm"
+        kind, about = "none", "self"
+        if score >= (self._threshold if own else self._other_threshold):
             level = LEVELS[MODERATE + int(np.argmax(level_p[MODERATE:]))]
+            # What is uncertain is asked about, not answered as an emergency.
+            level = level if score >= self._sure else "moderate"
         else:
             level = LEVELS[int(np.argmax(level_p[:MODERATE]))]
-        kind, about = "none", "self"
         if level != "none":
-            kind = self._classifier.kinds[1 + int(np.argmax(kind_p[1:]))]
+            kind = probable
             about = self._classifier.about[int(np.argmax(about_p))]
         strongest = _strongest(matches)
         if strongest and LEVELS.index(strongest.level) >= LEVELS.index(level):

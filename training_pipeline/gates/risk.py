@@ -1,7 +1,7 @@
 """The risk classifier on top of the sentence encoder's trunk.
 
 A copy of MiniLM's upper layers is tuned on the messages of `data/safety/train` (and everyday
-messages of the project's own intent examples, plus licensed everyday requests if
+messages of the project's own intent examples and composed conversations, plus licensed requests if
 `STILLPOINT_DATA` is set) to tell level, kind and about. The probability of level >= moderate is
 calibrated on a held-back part by a model that has not seen it (Platt 1999). The frozen test of
 `data/safety/test` is scored once at the end and never trained on: training messages near one of
@@ -90,7 +90,7 @@ def read_licensed_requests(folder: Path, limit: int, seed: int) -> list[Row]:
 
 def read_composed_messages(corpus: Path, limit: int, seed: int) -> list[Row]:
     """What people say in the composed conversations: ordinary distress, at most `limit`."""
-    texts = set()
+    texts: set[str] = set()
     for line in corpus.read_text(encoding="utf-8").splitlines():
         talk = json.loads(line)
         if talk["topic"] not in RISKY_TOPICS:
