@@ -78,11 +78,12 @@ def shell() -> int:
     command = [
         python, "-m", "rasa", "shell", "--model", str(places.rasa_model()),
         "--endpoints", rasa.command[rasa.command.index("--endpoints") + 1],
-        "--port", os.environ.get("SHELL_PORT") or "5006",
+        "--interface", "127.0.0.1", "--port", os.environ.get("SHELL_PORT") or "5006",
     ]  # fmt: skip
     environment = {
         **os.environ,
         **rasa.environment,
+        "PYTHONWARNINGS": "ignore",
         # Rasa gives up on a slow reply after 10 s otherwise.
         "RASA_SHELL_STREAM_READING_TIMEOUT_IN_SECONDS": "60",
     }

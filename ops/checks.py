@@ -41,7 +41,7 @@ def all_checks() -> list[Check]:
         Check("disk", free_disk),
         Check("state folder", state_folder),
         *[Check(f"port {name}", partial(free_port, name)) for name in places.DEFAULT_PORTS],
-        Check("language model", language_model),
+        Check("language model", language_model_loads),
         Check("Rasa model", rasa_model),
     ]
 
@@ -133,13 +133,19 @@ def language_model() -> str:
     return f"{path.name}, {path.stat().st_size // MIB} MiB"
 
 
-def language_model_loads() -> None:
+def language_model_loads() -> str:
     """Asks the LLM server whether its settings and every tensor of its model file are usable.
+
+    Before its environment exists, only the file's head is looked at.
 
     Raises:
         ModelUnusable: they are not; carries the LLM server's own line.
     """
-    command = [str(places.MAIN_ENV / "bin" / "python"), "-m", "llm_server", "--check"]
+    finding = language_model()
+    python = places.MAIN_ENV / "bin" / "python"
+    if not python.is_file():
+        return finding
+    command = [str(python), "-m", "llm_server", "--check"]
     asked = subprocess.run(command, cwd=places.ROOT, capture_output=True, text=True)
     if asked.returncode != 0:
         reason = (asked.stderr.strip().splitlines() or ["it gave no reason"])[-1]
@@ -147,6 +153,7 @@ def language_model_loads() -> None:
             f"{reason.removeprefix('llm_server: ').rstrip('.')}. Check the LLM_… settings, or"
             " restore the house model with `git checkout -- llm_server/models`."
         )
+    return finding
 
 
 def rasa_model() -> str:
