@@ -6,8 +6,17 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
+from tests.e2e.browsers import chromium
 from tests.e2e.stack import Stack, start_stack
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for every test; contexts keep people apart."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.e2e.browsers import PATIENCE_MS
 from tests.e2e.page.fake_channel import FakeChannel, running
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 EXPECTED = (
     "Failed to load resource",  # tests take the server away
     "fonts.googleapis.com",  # rasa-webchat asks for web fonts; the demo page's policy refuses
 )
 
-PATIENCE_MS = 25_000  # a loaded machine is slow; a broken page does not get better
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium: `CHROMIUM`, else the system's, else the one that Playwright installed."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE_MS)
-        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
