@@ -40,6 +40,7 @@ encoder: setup ## Export the sentence encoder anew
 	@$(MAIN) -m training_pipeline run --stage sentence_encoder
 
 gates: setup ## Train the risk gate anew
+	@$(MAIN) -m training_pipeline run --stage house_text
 	@$(MAIN) -m training_pipeline run --stage risk_gate
 
 webchat: ## Fetch the rasa-webchat widget for its demo page

@@ -44,11 +44,9 @@ class FrozenTestChanged(Exception):
 class Judge:
     """Encoder and gates as the pipeline joins them."""
 
-    def __init__(self, threshold: Optional[float] = None) -> None:
+    def __init__(self) -> None:
         self._encoder = shared_encoder()
-        self._gate = RiskGate(
-            {"threshold": threshold}, RiskClassifier(), Lexicon.from_file(), self._encoder
-        )
+        self._gate = RiskGate({}, RiskClassifier(), Lexicon.from_file(), self._encoder)
         self._misuse = MisusePatterns.from_file()
 
     def risk(self, text: str) -> Dict[str, Any]:

@@ -48,7 +48,6 @@ def test_negation_fiction_and_idiom_are_read(lexicon: Lexicon, text: str) -> Non
 
 
 def test_past_lowers_unless_the_message_speaks_of_now(lexicon: Lexicon) -> None:
-    assert level(lexicon, "ten years ago i wanted to kill myself and i want to kill myself") != ""
     past = level(lexicon, "back in 2012 i was thinking about killing myself")
     again = level(lexicon, "back in 2012 i was thinking about killing myself and now it is back")
     assert LEVELS.index(past) <= LEVELS.index("low")
