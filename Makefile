@@ -41,7 +41,7 @@ encoder: setup ## Export the sentence encoder anew
 
 gates: setup ## Train the risk gate anew
 	@$(MAIN) -m training_pipeline run --stage house_text
-	@$(MAIN) -m training_pipeline run --stage risk_gate
+	@$(MAIN) -m training_pipeline run --stage safety_gates
 
 webchat: ## Fetch the rasa-webchat widget for its demo page
 	@cd rasa_project/web && npm run --silent vendor

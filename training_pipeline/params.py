@@ -105,8 +105,8 @@ class SentenceEncoder(_Section):
     min_cosine: float = Field(gt=0, le=1)
 
 
-class RiskGate(_Section):
-    """Tuning of the risk classifier and its operating point on the calibrated score."""
+class SafetyGates(_Section):
+    """Tuning of the gates' branch and the operating points on its calibrated scores."""
 
     source: str
     output: Path
@@ -114,9 +114,17 @@ class RiskGate(_Section):
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
+    misspelt_share: float = Field(ge=0, le=1)
     risk_weight: float = Field(gt=0)
+    high_weight: float = Field(gt=0)
+    misuse_weight: float = Field(gt=0)
+    ngram_strength: float = Field(gt=0)
     calibration_share: float = Field(gt=0, lt=1)
+    near_duplicate: float = Field(gt=0, le=1)
     threshold: float = Field(gt=0, lt=1)
+    other_threshold: float = Field(gt=0, lt=1)
+    high_threshold: float = Field(gt=0, lt=1)
+    misuse_threshold: float = Field(gt=0, lt=1)
     composed_limit: int = Field(ge=0)
     licensed_limit: int = Field(ge=0)
     max_rows: int = Field(ge=0)
@@ -127,7 +135,7 @@ class Params(_Section):
 
     seed: int
     sentence_encoder: SentenceEncoder
-    risk_gate: RiskGate
+    safety_gates: SafetyGates
     house_text: HouseText
     house_tokenizer: HouseTokenizer
     house_pretrain: HousePretrain

@@ -15,14 +15,14 @@ from training_pipeline.stages import (
     house_tokenizer,
     house_tune,
     house_verify,
-    risk_gate,
+    safety_gates,
     sentence_encoder,
 )
 
 STAGES: tuple[Stage, ...] = (
     sentence_encoder.STAGE,  # MiniLM as ONNX, for every NLU component
     house_text.STAGE,  # compose the conversations and the prose
-    risk_gate.STAGE,  # the risk classifier on the encoder's trunk
+    safety_gates.STAGE,  # the gates' branch on the encoder's trunk
     house_tokenizer.STAGE,  # learn the byte-level BPE vocabulary
     house_pretrain.STAGE,  # train the small Llama from scratch
     house_tune.STAGE,  # LoRA on the chat format, then merge

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -48,6 +48,22 @@ class SentenceEncoder:
         )
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+    def windows(self, text: str, tokens: int, most: int) -> list[str]:
+        """`text` cut into stretches of at most `tokens` tokens that overlap by a quarter.
+
+        A short text is one window. Of a text with more than `most` windows the first ones and the
+        last are kept.
+        """
+        offsets = [span for span, special in zip(*_spans(self._whole.encode(text))) if not special]
+        inner = tokens - 2
+        if len(offsets) <= inner:
+            return [text]
+        starts = list(range(0, len(offsets) - inner, inner * 3 // 4)) + [len(offsets) - inner]
+        if len(starts) > most:
+            starts = [*starts[: most - 1], starts[-1]]
+        return [text[offsets[at][0] : offsets[at + inner - 1][1]] for at in starts]
 
     def encode(self, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
         """Embeds `texts`, sorted by length inside so that batches carry little padding.
@@ -77,6 +93,10 @@ class SentenceEncoder:
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         embedding, trunk = self._session.run(["embedding", "trunk"], inputs)
         return embedding[0], trunk[0]
+
+
+def _spans(encoding: Any) -> tuple[list[tuple[int, int]], list[int]]:
+    return encoding.offsets, encoding.special_tokens_mask
 
 
 @lru_cache(maxsize=2)

@@ -1,10 +1,11 @@
 """NLU component `MisuseGate`: is this an attempt to use the assistant for something else?
 
-A first version that works from patterns (`data/safety/misuse.yml`) and writes `misuse` on the
-message: `{"category", "score"}`, category None when nothing matches. Risk wins: the safety
-policy answers a person in risk as such, whatever this says.
+It joins a calibrated classifier (`safety_branch`) with patterns for the plainest cases
+(`data/safety/misuse.yml`) and writes `misuse` on the message: `{"category", "score"}`, category
+None below the operating point. Risk wins: the safety policy answers a person in risk as such,
+whatever this says. Categories: docs/safety/misuse.md.
 
-What it does not know: paraphrases that no pattern covers.
+What it does not know: earlier messages; a request split over several is judged piece by piece.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Pattern, Tuple
 
+import numpy as np
 import yaml
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -22,7 +24,8 @@ from rasa.shared.exceptions import InvalidConfigException
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from components.payloads import keep_gates_on_payloads
+from components.payloads import is_payload, keep_gates_on_payloads
+from components.safety_branch import Classifier, Verdict, shared_classifier
 from components.sentence_features import readable
 
 MISUSE = "misuse"
@@ -88,14 +91,41 @@ class MisuseGate(GraphComponent):
     ) -> MisuseGate:
         """See `GraphComponent.create`."""
         keep_gates_on_payloads()
-        return cls(MisusePatterns.from_file())
+        return cls(config, shared_classifier(), MisusePatterns.from_file())
 
-    def __init__(self, patterns: MisusePatterns) -> None:
+    def __init__(
+        self, config: Dict[str, Any], classifier: Classifier, patterns: MisusePatterns
+    ) -> None:
+        threshold = {**self.get_default_config(), **config}["threshold"]
+        if threshold is not None and not 0 < threshold < 1:
+            raise InvalidConfigException(f"MisuseGate: threshold must be in (0, 1): {threshold}")
+        self._classifier = classifier
         self._patterns = patterns
+        self._threshold = threshold or classifier.card["misuse_threshold"]
+
+    @staticmethod
+    def get_default_config() -> Dict[str, Any]:
+        """`threshold` on the calibrated score; None: the one in `safety.json`."""
+        return {"threshold": None}
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Judges each message."""
+        """Judges each message; empty ones and buttons' payloads are no misuse."""
         for message in messages:
-            verdict = self._patterns.judge(readable(message.get(TEXT) or ""))
-            message.set(MISUSE, verdict, add_to_output=True)
+            text = message.get(TEXT) or ""
+            if not text.strip() or is_payload(text):
+                misuse: Dict[str, Any] = {"category": None, "score": 0.0}
+            else:
+                misuse = self.judge(text, self._classifier.of_message(message, text))
+            message.set(MISUSE, misuse, add_to_output=True)
         return messages
+
+    def judge(self, text: str, verdict: Verdict) -> Dict[str, Any]:
+        """The `misuse` of one text with the classifier's verdict on it."""
+        matched = self._patterns.judge(readable(text))
+        score = max(verdict.wrong, matched["score"])
+        category = None
+        if matched["category"] and matched["score"] >= verdict.wrong:
+            category = matched["category"]
+        elif verdict.wrong >= self._threshold:
+            category = self._classifier.card["misuse"][1 + int(np.argmax(verdict.misuse[1:]))]
+        return {"category": category, "score": round(score, 4)}

@@ -16,8 +16,16 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.nlu.constants import INTENT, INTENT_NAME_KEY
 from rasa.shared.nlu.training_data.message import Message
 
-CARRIED = ("risk", "misuse")
+CARRIED = ("risk", "misuse", "language")
 _MARK = "_stillpoint_keeps_gates"
+
+
+def is_payload(text: str) -> bool:
+    """Whether `text` is a button's payload (`/intent` or `/intent{...}`), nothing more."""
+    stripped = text.strip()
+    name, brace, rest = stripped[1:].partition("{")
+    plain = name.replace("_", "").isalnum() and name.isascii()
+    return stripped.startswith("/") and plain and (not brace or rest.endswith("}"))
 
 
 def keep_gates_on_payloads() -> None:

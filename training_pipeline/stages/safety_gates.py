@@ -1,4 +1,4 @@
-"""Trains the risk gate on the project's own messages and scores it on the frozen test."""
+"""Trains the gates on the project's own messages and calibrates them."""
 
 import json
 
@@ -9,30 +9,31 @@ from training_pipeline.stages.house_text import corpus_file
 
 
 def _run(space: Workspace) -> Metrics:
-    from training_pipeline.gates.risk import train_gate
+    from training_pipeline.gates.safety import train_gates
 
-    section = space.params.risk_gate
+    section = space.params.safety_gates
     params = {**section.model_dump(), "seed": space.params.seed}
-    metrics = train_gate(
+    metrics = train_gates(
         params, space.root, placed(space, section.output), corpus_file(space, "tune")
     )
-    write_atomically(space.reports / "risk_gate.json", json.dumps(metrics, indent=2) + "\n")
+    write_atomically(space.reports / "safety_gates.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
 STAGE = Stage(
-    name="risk_gate",
-    purpose="tune and calibrate the risk classifier",
+    name="safety_gates",
+    purpose="tune and calibrate the risk and misuse classifier",
     reads=lambda space: [
-        PACKAGE / "gates" / "encoder.py",
-        PACKAGE / "gates" / "risk.py",
+        *sorted((PACKAGE / "gates").glob("*.py")),
         corpus_file(space, "tune"),
         *sorted((space.root / "data" / "safety").rglob("*.jsonl")),
+        space.root / "data" / "safety" / "licensed_labels.csv",
         *sorted((space.root / "data" / "nlu").glob("*.yml")),
     ],
     writes=lambda space: [
-        placed(space, space.params.risk_gate.output) / name for name in ("risk.onnx", "risk.json")
+        placed(space, space.params.safety_gates.output) / name
+        for name in ("safety.onnx", "ngrams.npz", "safety.json", "reliability.svg")
     ],
-    uses=("risk_gate",),
+    uses=("safety_gates",),
     run=_run,
 )
