@@ -1,5 +1,5 @@
-# The three Python 3.11 services, one build target each: actions, llm, analytics. Each installs
-# only its own lock file. Build context: the repository root.
+# The Python 3.11 services, one build target each: actions, llm, analytics, handoff. Each installs
+# only its own lock file; handoff uses analytics'. Build context: the repository root.
 FROM python:3.11-slim AS environment
 COPY --from=ghcr.io/astral-sh/uv:0.13.9 /uv /usr/local/bin/uv
 ENV UV_LINK_MODE=copy UV_NO_CACHE=1
@@ -36,3 +36,7 @@ CMD ["python", "-m", "llm_server"]
 FROM base AS analytics
 COPY analytics analytics
 CMD ["python", "-m", "analytics", "ingest"]
+
+FROM base AS handoff
+COPY handoff handoff
+CMD ["python", "-m", "handoff", "run"]

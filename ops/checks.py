@@ -5,6 +5,7 @@ Standard library only: it runs before any environment exists.
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import socket
@@ -16,13 +17,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ops import places, pythons
+from ops import contact_dates, handoff, places, pythons
 from ops.errors import DiskFull, ModelUnusable, OpsError, PortTaken, SettingInvalid
 
 MIB = 1024 * 1024
 FIRST_INSTALL_MIB = 4500
 RUNNING_MIB = 200
 SERVICE_OF_PORT = {"RASA_PORT": "Rasa", "ACTIONS_PORT": "the actions", "LLM_PORT": "the LLM server"}
+
+
+class Concern(str):
+    """A finding that is worth a look and fails nothing."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ def all_checks() -> list[Check]:
         *[Check(f"port {name}", partial(free_port, name)) for name in places.DEFAULT_PORTS],
         Check("language model", language_model_loads),
         Check("Rasa model", rasa_model),
+        Check("hand-off", handoff_settings),
+        Check("helplines", contact_points),
     ]
 
 
@@ -181,12 +190,47 @@ def readable_archive(path: Path) -> bool:
         return False
 
 
+def handoff_settings() -> str:
+    """Asks the hand-off service whether its settings are usable.
+
+    Raises:
+        SettingInvalid: they are not; carries the service's own line.
+    """
+    if not handoff.is_configured():
+        return "off (HANDOFF_WEBHOOK_URL is not set): no human is told of a crisis"
+    python = places.MAIN_ENV / "bin" / "python"
+    if not python.is_file():
+        return "HANDOFF_WEBHOOK_URL is set; checked once the environment exists"
+    command = [str(python), "-m", "handoff", "check"]
+    asked = subprocess.run(command, cwd=places.ROOT, capture_output=True, text=True)
+    if asked.returncode != 0:
+        reason = (asked.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise SettingInvalid(reason.removeprefix("handoff: "))
+    line = (asked.stdout.strip().splitlines() or ["configured"])[-1]
+    return Concern(line) if "failed" in line else line
+
+
+def contact_points() -> str:
+    """How old the helplines and partners are; old ones are a warning, never a failure."""
+    data = places.ROOT / "data"
+    try:
+        old, total = contact_dates.old_entries(
+            [data / "helplines.yml", data / "partners.yml"], datetime.date.today()
+        )
+    except (OSError, ValueError) as error:
+        return Concern(f"cannot be read ({type(error).__name__}); run pytest tests/data")
+    line = contact_dates.summary(old, total)
+    return Concern(line) if old else line
+
+
 def doctor() -> int:
     """Prints every check's finding; returns the number that failed."""
     failed = 0
     for check in all_checks():
         try:
-            print(f"  ok    {check.name}: {check.run()}")
+            finding = check.run()
+            mark = "warn" if isinstance(finding, Concern) else "ok  "
+            print(f"  {mark}  {check.name}: {finding}")
         except OpsError as error:
             failed += 1
             print(f"  FAIL  {check.name}: {error}")

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops import places
+from ops import handoff, places
 
 HEARTBEAT_FRESH_S = 15.0
 
@@ -118,6 +118,16 @@ def services() -> list[Service]:
             environment=shared,
         ),
     ]  # fmt: skip
+    if handoff.is_configured():
+        found.append(
+            Service(
+                "handoff",
+                [python, "-m", "handoff", "run"],
+                places.ROOT,
+                heartbeat=places.var() / "run" / "handoff.heartbeat",
+                environment=shared,
+            )
+        )
     return found
 
 

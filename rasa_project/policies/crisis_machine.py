@@ -1,111 +1,55 @@
 """The crisis conversation as a state machine, free of Rasa.
 
-`step(state, turn)` takes what is known so far and one message and gives the `utter_*` actions
-to run and the next state. `policies.safety_policy` keeps the state in slots and runs it.
-The protocol it follows is `docs/safety/crisis-protocol.md`: ask directly; a line *and* a person
-*and* a professional; one question at a time; a denial does not close it; the language model
-stays silent until the state is `watch`.
+`step(state, turn)` takes what is known so far and one message and gives the `utter_*` actions to
+run and the next state. `policies.safety_policy` keeps the state in slots and runs it. The
+protocol it follows is `docs/safety/crisis-protocol.md`: take up what was said; ask directly; a line
+*and* a person *and* a professional at once; one question at a time; a denial does not close it;
+the language model stays silent until the state is `watch`.
+
+Where the rest is: `entering` (the first reply, rechecks), `answers` (to our questions), `concerns`
+(what the person asks of the talk), `kinds` and `flow_answers` (other people, other dangers),
+`screen` (what is asked in which order), `replies` (how a reply is put together), `languages`,
+`accumulation`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Mapping
+from dataclasses import replace
+from typing import Callable, Dict, Optional, Tuple
 
-LEVELS = ("none", "low", "moderate", "high", "imminent")
-KINDS_WITH_OWN_FLOW = ("harm_to_others", "abuse", "medical", "psychosis", "eating")
-STAGES = ("none", "asked", "someone_near", "resources", "barrier", "check_in", "watch")
+from policies import accumulation, kinds, languages, screen
+from policies.answers import (
+    answer_barrier,
+    answer_check,
+    answer_direct,
+    answer_near,
+    answer_screen,
+    answer_step,
+    keep_company,
+    progressed,
+)
+from policies.concerns import answer_concern, answer_silence, is_concern
+from policies.crisis_state import SAID_LENGTH, CrisisState, Step, Turn, worse
+from policies.entering import (
+    answer_how_heavy,
+    enter,
+    enter_gently,
+    enter_imminent,
+    watch_on,
+    welcome_back,
+)
+from policies.flow_answers import answer_in_flow
+from policies.replies import Reply, fresh, in_danger_flow
 
-RECHECK_AFTER_TURNS = 8
-"""In `watch`, risk is asked about again after this many turns without risk."""
-
-BARRIER_QUESTIONS = 2
-"""How often "what makes calling hard?" is asked in one conversation at most."""
-
-CALM_TURNS_BEFORE_CHECK_IN = 3
-"""In `resources` at high or imminent: quiet turns before the thoughts are asked about again."""
-
-
-def rank(level: str) -> int:
-    """Position of `level` in LEVELS; unknown levels count as none."""
-    return LEVELS.index(level) if level in LEVELS else 0
-
-
-def at_least(level: str, floor: str) -> bool:
-    """Whether `level` is `floor` or worse."""
-    return rank(level) >= rank(floor)
-
-
-def worse(a: str, b: str) -> str:
-    """The worse of two levels."""
-    return a if rank(a) >= rank(b) else b
-
-
-@dataclass(frozen=True)
-class CrisisState:
-    """What the conversation knows about risk.
-
-    Attributes:
-        stage: one of STAGES.
-        level: the conversation's risk level, one of LEVELS.
-        kind: the kind of risk last seen.
-        about: whether it is about the person themself or somebody else.
-        turns: turns since the stage was entered or risk was last seen.
-        rounds: how often the crisis flow was entered in this conversation.
-        resources_shown: whether a line, a person and a professional have been named.
-        variant: counts replies within `resources`, so that none is said twice in a row.
-        barriers: how often "what makes calling hard?" was asked.
-        barrier_answered: whether the answer to it has been given.
-    """
-
-    stage: str = "none"
-    level: str = "none"
-    kind: str = "none"
-    about: str = "self"
-    turns: int = 0
-    rounds: int = 0
-    resources_shown: bool = False
-    variant: int = 0
-    barriers: int = 0
-    barrier_answered: bool = False
-
-    @classmethod
-    def from_slot(cls, value: Any) -> CrisisState:
-        """State from a slot value; anything unreadable in it falls back to the default."""
-        if not isinstance(value, Mapping):
-            return cls()
-        known = {k: v for k, v in value.items() if k in cls.__dataclass_fields__}
-        state = cls(**known)
-        if state.stage not in STAGES or state.level not in LEVELS:
-            return cls(stage="watch", level="moderate")
-        return state
-
-    def as_slot(self) -> dict[str, Any]:
-        """JSON-ready form for the slot `crisis_state`."""
-        return asdict(self)
-
-    @property
-    def engaged(self) -> bool:
-        """Whether the crisis flow leads the conversation and the model stays silent."""
-        return self.stage not in ("none", "watch")
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One user message as the gate and the classifier see it."""
-
-    level: str = "none"
-    kind: str = "none"
-    about: str = "self"
-    intent: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Actions to run for a turn (empty: the crisis flow has nothing to say) and the next state."""
-
-    actions: tuple[str, ...]
-    state: CrisisState
+ANSWERS: Dict[str, Callable[[CrisisState, Turn], Reply]] = {
+    "direct": answer_direct,
+    "near": answer_near,
+    "step": answer_step,
+    "barrier": answer_barrier,
+    "check": answer_check,
+    **dict.fromkeys(screen.QUESTIONS, answer_screen),
+}
+"""Question that waits -> what answers to it lead to."""
 
 
 def step(state: CrisisState, turn: Turn) -> Step:
@@ -118,174 +62,116 @@ def step(state: CrisisState, turn: Turn) -> Step:
     Returns:
         The actions, in order, and the state after them.
     """
-    if turn.level == "imminent" and not _already_urgent(state, turn):
-        return _imminent(state, turn)
+    before = _counted(state, turn)
+    names, after = _reply(before, turn)
+    if turn.risky and after.stage in ("none", "watch"):
+        # A risky message never ends the flow, whatever else it answers.
+        after = replace(after, stage="resources", question="", level=worse(after.level, turn.level))
+    names = fresh(names, before)
+    names = languages.spoken(names, after, turn)
+    said = (*after.said, *names)[-SAID_LENGTH:]
+    told = 0 if languages.NOT_HANDLED in names else after.language_told
+    after = replace(after, said=said, last=tuple(names), language_told=told)
+    return Step(tuple(action(name) for name in names), after)
+
+
+def action(name: str) -> str:
+    """The response's full name."""
+    return name if name == languages.NOT_HANDLED else f"utter_crisis_{name}"
+
+
+def _counted(state: CrisisState, turn: Turn) -> CrisisState:
+    """The state with the message's language and weight."""
+    if turn.risky or state.engaged:
+        window: Tuple[float, ...] = () if state.engaged else state.window
+    else:
+        one = accumulation.weight(turn.score, turn.level, turn.signs)
+        window = accumulation.extended(state.window, one)
+        window = window if any(window) else ()
+    told = state.language_told
+    return replace(
+        state,
+        window=window,
+        language=_language(state, turn),
+        country=turn.country or state.country,
+        language_told=told + 1 if told >= 0 else told,
+    )
+
+
+def _language(state: CrisisState, turn: Turn) -> str:
+    if not turn.understood and state.language in languages.TRANSLATED:
+        return state.language
+    return turn.language or state.language
+
+
+def _reply(state: CrisisState, turn: Turn) -> Reply:
+    turn = _in_context(state, turn)
+    if turn.level == "imminent" and not already_urgent(state, turn):
+        return enter_imminent(state, turn)
     if state.engaged:
+        if turn.new_session and not turn.risky:
+            return welcome_back(state)
         return _engaged(state, turn)
-    if at_least(turn.level, "moderate"):
-        return _enter(state, turn)
+    if turn.risky:
+        return enter(state, turn)
+    if state.stage == "unclear":
+        return answer_how_heavy(state, turn)
     if state.stage == "watch":
-        return _watching(state, turn)
-    return Step((), replace(state, level=worse(state.level, turn.level)))
+        return watch_on(state, turn)
+    if accumulation.builds_up(state.window):
+        return enter_gently(state, turn)
+    recent = turn.topic or state.recent
+    return [], replace(state, level=worse(state.level, turn.level), recent=recent)
 
 
-def _already_urgent(state: CrisisState, turn: Turn) -> bool:
-    same_kind = state.kind == turn.kind
-    return state.level == "imminent" and state.engaged and state.turns == 0 and same_kind
+def _in_context(state: CrisisState, turn: Turn) -> Turn:
+    """The message as it is meant where the conversation stands."""
+    own = state.engaged and state.about == "self" and not in_danger_flow(state)
+    if turn.level == "imminent" and own:
+        turn = replace(turn, about="self")  # nobody turns to another's danger in mid-thread
+    if turn.kind == "medical" and turn.about == "self" and "act" in turn.signs:
+        turn = replace(turn, kind="self_harm")  # by accident or not: asked, not assumed
+    return turn
 
 
-def _imminent(state: CrisisState, turn: Turn) -> Step:
-    after = replace(
-        state,
-        level="imminent",
-        kind=turn.kind,
-        about=turn.about,
-        turns=0,
-        resources_shown=True,
-        rounds=state.rounds + (0 if state.engaged else 1),
-    )
-    if turn.about == "other" and turn.kind in ("self_harm", "none"):
-        return Step(("utter_crisis_other_imminent",), replace(after, stage="resources"))
-    if turn.kind in KINDS_WITH_OWN_FLOW:
-        return Step((f"utter_crisis_{turn.kind}_imminent",), replace(after, stage="resources"))
-    actions = ("utter_crisis_imminent", "utter_crisis_ask_someone_near")
-    return Step(actions, replace(after, stage="someone_near"))
+def already_urgent(state: CrisisState, turn: Turn) -> bool:
+    """The flow leads at `imminent`, the message before was risky too, and the kind is the same."""
+    same = state.kind == turn.kind and state.about == turn.about
+    return state.level == "imminent" and state.engaged and state.turns == 0 and same
 
 
-def _enter(state: CrisisState, turn: Turn) -> Step:
-    after = replace(
-        state,
-        level=worse(state.level, turn.level),
-        kind=turn.kind,
-        about=turn.about,
-        turns=0,
-        rounds=state.rounds + 1,
-    )
-    if turn.about == "other" and turn.kind in ("self_harm", "none"):
-        shown = replace(after, stage="resources", resources_shown=True)
-        return Step(("utter_crisis_other",), shown)
-    if turn.kind in KINDS_WITH_OWN_FLOW:
-        shown = replace(after, stage="resources", resources_shown=True)
-        return Step((f"utter_crisis_{turn.kind}",), shown)
-    opening = "utter_crisis_acknowledge_again" if state.rounds else "utter_crisis_acknowledge"
-    question = (
-        "utter_crisis_ask_today" if at_least(turn.level, "high") else "utter_crisis_ask_directly"
-    )
-    return Step((opening, question), replace(after, stage="asked"))
-
-
-def _engaged(state: CrisisState, turn: Turn) -> Step:
-    risky = at_least(turn.level, "moderate")
+def _engaged(state: CrisisState, turn: Turn) -> Reply:
     level = worse(state.level, turn.level)
-    kind = turn.kind if risky and turn.kind != "none" else state.kind
-    now = replace(state, level=level, kind=kind, turns=0 if risky else state.turns + 1)
-    if risky and turn.kind in KINDS_WITH_OWN_FLOW and turn.kind != state.kind:
-        shown = replace(now, stage="resources", about=turn.about, resources_shown=True)
-        return Step((f"utter_crisis_{turn.kind}",), shown)
-    answers = {
-        "asked": _answer_to_question,
-        "someone_near": _answer_someone_near,
-        "barrier": _answer_barrier,
-        "check_in": _answer_check_in,
-        "resources": _answer_resources,
-    }
-    return answers[state.stage](now, turn, risky)
+    now = replace(state, level=level, turns=0 if turn.risky else state.turns + 1)
+    turned = _turns_elsewhere(state, turn)
+    if turned:
+        return turned
+    if state.about == "other" or state.stage == "kind" or in_danger_flow(state):
+        return answer_in_flow(now, turn)
+    if is_concern(turn, state):
+        return answer_concern(now, turn)
+    if "progress" in turn.signs and state.question in ("near", "step", "barrier", "check", ""):
+        return progressed(now)
+    if turn.concern == "silence" and not turn.reply and not turn.risky:
+        return answer_silence(now)
+    if state.question in ANSWERS:
+        return ANSWERS[state.question](now, turn)
+    return keep_company(now, turn)
 
 
-def _answer_to_question(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    if turn.intent == "deny" and not risky:
-        if at_least(state.level, "high"):
-            shown = replace(state, stage="resources", resources_shown=True)
-            return Step(("utter_crisis_denied", "utter_crisis_resources"), shown)
-        softened = replace(state, stage="watch", level="low", turns=0, resources_shown=True)
-        return Step(("utter_crisis_denied", "utter_crisis_resources_short"), softened)
-    confirmed = turn.intent == "affirm" or risky
-    after = replace(
-        state,
-        stage="someone_near",
-        turns=0,
-        resources_shown=True,
-        level=worse(state.level, "high") if confirmed else state.level,
-    )
-    opening = "utter_crisis_thanks_for_telling" if confirmed else "utter_crisis_not_sure"
-    actions = (opening, "utter_crisis_resources", "utter_crisis_ask_someone_near")
-    return Step(actions, after)
-
-
-def _answer_someone_near(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    after = replace(state, stage="resources", resources_shown=True)
-    if turn.intent == "affirm" and not risky:
-        return Step(("utter_crisis_someone_yes",), after)
-    if state.level == "imminent":
-        return Step(("utter_crisis_imminent_alone",), after)
-    if turn.intent == "deny" and not risky:
-        return _ask_barrier(after, "utter_crisis_someone_no")
-    if turn.intent == "barrier_to_help":
-        return Step(("utter_crisis_barrier_reply",), replace(after, barrier_answered=True))
-    return _stay(after)
-
-
-def _answer_barrier(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    answered = replace(state, stage="resources", barrier_answered=True)
-    if state.barrier_answered:
-        return _stay(answered)
-    return Step(("utter_crisis_barrier_reply",), answered)
-
-
-def _answer_check_in(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    if turn.intent == "deny" and not risky:
-        eased = replace(state, stage="watch", level="moderate", turns=0)
-        return Step(("utter_crisis_eased",), eased)
-    if state.about == "other":
-        return Step(("utter_crisis_other_still",), replace(state, stage="resources", turns=0))
-    actions = ("utter_crisis_still_there", "utter_crisis_ask_someone_near")
-    return Step(actions, replace(state, stage="someone_near", turns=0))
-
-
-def _answer_resources(state: CrisisState, turn: Turn, risky: bool) -> Step:
-    if turn.intent == "ask_helpline":
-        return Step(("utter_crisis_resources",), state)
-    plain = state.about == "self" and state.level != "imminent"
-    if turn.intent == "barrier_to_help" and not risky and plain and not state.barrier_answered:
-        return Step(("utter_crisis_barrier_reply",), replace(state, barrier_answered=True))
-    if turn.intent == "deny" and not risky and plain and state.barriers < BARRIER_QUESTIONS:
-        return _ask_barrier(state)
-    if not at_least(state.level, "high") and state.turns >= 2:
-        eased = replace(state, stage="watch", turns=0)
-        return Step(("utter_crisis_eased",), eased)
-    if state.turns >= CALM_TURNS_BEFORE_CHECK_IN:
+def _turns_elsewhere(state: CrisisState, turn: Turn) -> Optional[Reply]:
+    """A risky message about another kind or another person than so far begins that flow."""
+    if not turn.risky or turn.kind == "none" or state.known.get("direct") == "yes":
+        return None
+    flow = kinds.flow_of(turn)
+    if flow and flow != kinds.flow_of(Turn(state.level, state.kind, state.about)):
+        # Somebody who answers a question about themself keeps the thread.
         own = state.about == "self" and state.kind in ("self_harm", "none")
-        question = "utter_crisis_check_in" if own else "utter_crisis_check_in_other"
-        return Step((question,), replace(state, stage="check_in", turns=0))
-    return _stay(state)
-
-
-def _ask_barrier(state: CrisisState, *before: str) -> Step:
-    if state.barriers >= BARRIER_QUESTIONS:
-        return Step(before, state) if before else _stay(state)
-    after = replace(state, stage="barrier", barriers=state.barriers + 1)
-    return Step((*before, "utter_crisis_ask_barrier"), after)
-
-
-def _stay(state: CrisisState) -> Step:
-    family, size = stay_family(state)
-    number = state.variant % size + 1
-    return Step((f"utter_crisis_{family}_{number}",), replace(state, variant=state.variant + 1))
-
-
-def stay_family(state: CrisisState) -> tuple[str, int]:
-    """Which replies keep the person company in this state, and how many there are."""
-    if state.about == "other":
-        return "stay_other", 2
-    if state.level == "imminent":
-        return "stay_imminent", 2
-    if state.kind in KINDS_WITH_OWN_FLOW:
-        return "stay_danger", 2
-    return "stay", 4
-
-
-def _watching(state: CrisisState, turn: Turn) -> Step:
-    turns = state.turns + 1
-    if turns >= RECHECK_AFTER_TURNS:
-        return Step(("utter_crisis_recheck",), replace(state, stage="asked", turns=0))
-    return Step((), replace(state, turns=turns))
+        if not (own and turn.about == "other"):
+            return enter(state, turn)
+    own_now = turn.about == "self" and turn.kind == "self_harm"
+    if own_now and (state.about == "other" or in_danger_flow(state)):
+        if state.question == "direct":
+            return None
+        return enter(replace(state, asked={}), turn)
+    return None

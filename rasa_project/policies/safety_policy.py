@@ -12,7 +12,7 @@ when the action server and the language model are dead. Three duties:
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
 from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
@@ -27,6 +27,7 @@ from rasa.shared.core.events import (
     ActiveLoop,
     BotUttered,
     Event,
+    Restarted,
     SessionStarted,
     SlotSet,
     UserUttered,
@@ -34,17 +35,24 @@ from rasa.shared.core.events import (
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from policies.crisis_machine import CrisisState, Turn, at_least, step
+from policies import misuse
+from policies.crisis_machine import step
+from policies.crisis_state import CrisisState, Step
+from policies.reading import misuse_category, turn_from_message
+from policies.responses import crisis_responses
 
 logger = logging.getLogger(__name__)
 
-CRISIS_INTENT = "crisis"
 STATE_SLOT = "crisis_state"
 LEVEL_SLOT = "risk_level"
 STAGE_SLOT = "crisis_stage"
 COUNTRY_SLOT = "country"
 OUTCOME_SLOT = "turn_outcome"
-MISUSE_THRESHOLD = 0.5
+MOST_ACTIONS = 7
+"""Actions after one message, then it listens. A turn that reaches Rasa's own limit (10) without
+listening would leave every later message of the conversation unanswered."""
+MISUSE_MEMORY = 12
+"""User messages that are looked at for misuse in a row."""
 
 
 @DefaultV1Recipe.register(
@@ -109,9 +117,8 @@ class SafetyPolicy(Policy):
         if turn_events is None or message is None:
             return self._abstain(domain)
         executed = [e.action_name for e in turn_events if isinstance(e, ActionExecuted)]
-        before = state_before_last_message(tracker)
-        result = step(before, turn_from_message(message))
-        actions = list(result.actions) or misuse_actions(message, result.state)
+        result = step_of_last_message(tracker)
+        actions = list(result.actions) or misuse_actions(tracker, result.state)
         if actions and len(executed) < len(actions):
             events = [*bookkeeping(tracker, message, result.state), *leave_loop(tracker)]
             return self._act(actions[len(executed)], domain, [] if executed else events)
@@ -119,6 +126,8 @@ class SafetyPolicy(Policy):
             return self._act(ACTION_LISTEN_NAME, domain)
         if not executed:
             return self._abstain(domain, bookkeeping(tracker, message, result.state))
+        if executed[-1] == self.config["no_answer"] or len(executed) >= MOST_ACTIONS:
+            return self._act(ACTION_LISTEN_NAME, domain)
         if is_live(tracker) and self._left_without_answer(executed, turn_events):
             logger.warning("An action gave no answer: action=%s", executed[-1])
             return self._act(self.config["no_answer"], domain)
@@ -147,30 +156,58 @@ class SafetyPolicy(Policy):
         return self._prediction(self._default_predictions(domain), events=events or [])
 
 
+def session_events(tracker: DialogueStateTracker) -> List[Event]:
+    """What happened in this session.
+
+    Unlike `applied_events`, which takes back the messages that a form has used.
+    """
+    events: List[Event] = []
+    for event in tracker.events:
+        if isinstance(event, (SessionStarted, Restarted)):
+            events = []
+        else:
+            events.append(event)
+    return events
+
+
 def events_since_user_message(tracker: DialogueStateTracker) -> Optional[List[Event]]:
     """Events after the last user message, or None if there is none."""
     after: List[Event] = []
-    for event in reversed(tracker.applied_events()):
+    for event in reversed(session_events(tracker)):
         if isinstance(event, UserUttered):
             return after[::-1]
         after.append(event)
     return None
 
 
-def state_before_last_message(tracker: DialogueStateTracker) -> CrisisState:
-    """The crisis state when the last user message came.
+def step_of_last_message(tracker: DialogueStateTracker) -> Step:
+    """What the machine says to the last user message.
 
-    The slot is what counts where it was set; between two settings the machine is run over the
+    The slot is what counts where it was set; after its last setting the machine is run over the
     messages again, so that test stories, in which no slot is set, see the same.
     """
-    state = before = CrisisState()
-    for event in tracker.applied_events():
+    events = session_events(tracker)
+    last = max((i for i, e in enumerate(events) if isinstance(e, UserUttered)), default=-1)
+    state, start = _last_state(events[:last])
+    result = Step((), state)
+    # The events begin at the session's start; a state that is there already was carried over.
+    new_session = not any(isinstance(e, UserUttered) for e in events[:last])
+    for event in events[start : last + 1]:
+        if isinstance(event, UserUttered):
+            is_first = new_session and event is events[last]
+            turn = turn_from_message(event, state, is_first and state.rounds > 0)
+            result = step(state, turn)
+            state = result.state
+    return result
+
+
+def _last_state(events: List[Event]) -> Tuple[CrisisState, int]:
+    """The last state set by a slot event, and where the events after it begin."""
+    for place in range(len(events) - 1, -1, -1):
+        event = events[place]
         if isinstance(event, SlotSet) and event.key == STATE_SLOT:
-            state = CrisisState.from_slot(event.value)
-        elif isinstance(event, UserUttered):
-            before = state
-            state = step(before, turn_from_message(event)).state
-    return before
+            return CrisisState.from_slot(event.value), place + 1
+    return CrisisState(), 0
 
 
 def bookkeeping(
@@ -181,7 +218,7 @@ def bookkeeping(
         STATE_SLOT: state.as_slot(),
         LEVEL_SLOT: state.level,
         STAGE_SLOT: state.stage,
-        COUNTRY_SLOT: country_of(message) or tracker.get_slot(COUNTRY_SLOT),
+        COUNTRY_SLOT: state.country or country_of(message) or tracker.get_slot(COUNTRY_SLOT),
     }
     return [
         SlotSet(slot, value) for slot, value in values.items() if tracker.get_slot(slot) != value
@@ -193,30 +230,13 @@ def is_live(tracker: DialogueStateTracker) -> bool:
     return any(isinstance(event, SessionStarted) for event in tracker.events)
 
 
-def turn_from_message(message: UserUttered) -> Turn:
-    """The gate's verdict; without one (test stories) the intent `crisis` counts as high."""
-    risk = (message.parse_data or {}).get("risk") or {}
-    intent = str((message.intent or {}).get("name") or "")
-    if not risk and intent == CRISIS_INTENT:
-        return Turn(level="high", kind="self_harm", about="self", intent=intent)
-    level = str(risk.get("level", "none"))
-    if intent == CRISIS_INTENT and not at_least(level, "moderate"):
-        level = "moderate"
-    return Turn(
-        level=level,
-        kind=str(risk.get("kind", "none")),
-        about=str(risk.get("about", "self")),
-        intent=intent,
-    )
-
-
-def misuse_actions(message: UserUttered, state: CrisisState) -> List[str]:
+def misuse_actions(tracker: DialogueStateTracker, state: CrisisState) -> List[str]:
     """The scripted answer to a misuse, unless a crisis leads the conversation."""
-    misuse = (message.parse_data or {}).get("misuse") or {}
-    category = misuse.get("category")
-    if state.engaged or not category or float(misuse.get("score") or 0) < MISUSE_THRESHOLD:
+    if state.engaged:
         return []
-    return [f"utter_misuse_{category}"]
+    said = [e for e in session_events(tracker) if isinstance(e, UserUttered)]
+    categories = [misuse_category(e.parse_data or {}) for e in said[-MISUSE_MEMORY:]]
+    return misuse.answer(categories[-1], categories[:-1]) if categories else []
 
 
 def country_of(message: UserUttered) -> Optional[str]:
@@ -240,23 +260,4 @@ def leave_loop(tracker: DialogueStateTracker) -> List[Event]:
 
 def required_responses() -> List[str]:
     """Every response that the machine and this policy can ask for."""
-    from policies.crisis_machine import KINDS_WITH_OWN_FLOW
-
-    fixed = [
-        "acknowledge", "acknowledge_again", "ask_directly", "ask_today", "imminent",
-        "ask_someone_near", "someone_yes", "someone_no", "ask_barrier", "barrier_reply",
-        "thanks_for_telling", "not_sure", "resources", "resources_short", "denied", "eased",
-        "still_there", "check_in", "check_in_other", "recheck", "other", "other_imminent",
-        "stay_1", "stay_2", "stay_3", "stay_4", "stay_other_1", "stay_other_2", "stay_imminent_1",
-        "stay_imminent_2", "stay_danger_1", "stay_danger_2", "imminent_alone", "other_still",
-    ]  # fmt: skip
-    own = [f"{kind}{suffix}" for kind in KINDS_WITH_OWN_FLOW for suffix in ("", "_imminent")]
-    misuse = [
-        "jailbreak", "harmful_request", "sexual", "illegal", "diagnosis_or_dosage",
-        "general_assistant", "abuse",
-    ]  # fmt: skip
-    return (
-        [f"utter_crisis_{name}" for name in fixed + own]
-        + [f"utter_misuse_{name}" for name in misuse]
-        + ["utter_no_answer"]
-    )
+    return [*crisis_responses(), *misuse.responses(), "utter_no_answer"]

@@ -23,15 +23,21 @@ WEB_DIR = Path(__file__).resolve().parent
 PAGE = WEB_DIR / "index.html"
 HELPLINES = WEB_DIR.parents[1] / "data" / "helplines.yml"
 SECTIONS = ("countries", "international")
-NUMBER = re.compile(r"\+?[\d\s()-]+")
+NUMBER = re.compile(r"[+*]?[\d\s()-]+")
 KEYWORD_TO_NUMBER = re.compile(r"(?P<keyword>\w+) to (?P<number>[\d\s-]+)")
 LANGUAGES = {
-    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "ha": "Hausa", "hi": "Hindi",
-    "it": "Italian", "ja": "Japanese", "ko": "Korean", "ms": "Malay", "ne": "Nepali",
-    "nl": "Dutch", "pa": "Punjabi", "ps": "Pashto", "pt": "Portuguese", "sd": "Sindhi",
-    "si": "Sinhala", "sw": "Swahili", "ta": "Tamil", "tl": "Tagalog", "ur": "Urdu",
+    "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fi": "Finnish", "fr": "French", "ha": "Hausa", "hi": "Hindi", "hu": "Hungarian",
+    "is": "Icelandic", "it": "Italian", "ja": "Japanese", "ko": "Korean", "ms": "Malay",
+    "nb": "Norwegian", "ne": "Nepali", "nl": "Dutch", "pa": "Punjabi", "pl": "Polish",
+    "ps": "Pashto", "pt": "Portuguese", "ru": "Russian", "sd": "Sindhi", "si": "Sinhala",
+    "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "th": "Thai", "tl": "Tagalog", "ur": "Urdu",
     "zh": "Chinese",
 }  # fmt: skip
+
+
+TOPICS = ("crisis", "abuse", "poison", "eating", "children")
+CRISIS = "crisis"
 
 
 class HelplinesError(ValueError):
@@ -82,6 +88,8 @@ def _country(code: str, entry: Mapping[str, Any]) -> str:
     lines = entry.get("lines") or []
     if not lines:
         raise HelplinesError(f"helplines.yml: {where} has no lines.")
+    if CRISIS not in _topics(lines[0], f"{where}.lines[0]"):
+        raise HelplinesError(f"helplines.yml: {where}.lines[0].topics must include 'crisis'.")
     body = "\n".join(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(lines))
     return (
         f'<details class="country" data-country="{code}">\n'
@@ -93,7 +101,16 @@ def _country(code: str, entry: Mapping[str, Any]) -> str:
     )
 
 
+def _topics(line: Mapping[str, Any], where: str) -> list[str]:
+    topics = line.get("topics", [CRISIS])
+    unknown = [t for t in topics if t not in TOPICS] if isinstance(topics, list) else topics
+    if unknown or not topics:
+        raise HelplinesError(f"helplines.yml: {where}.topics: unknown or none: {unknown}.")
+    return list(topics)
+
+
 def _line(line: Mapping[str, Any], where: str) -> str:
+    _topics(line, where)
     ways = []
     if line.get("call"):
         number = _text(line, "call", where)
@@ -147,8 +164,8 @@ def _sms(text: str, where: str) -> str:
 
 
 def _dial(scheme: str, number: str, where: str) -> str:
-    plus = "+" if number.startswith("+") else ""
-    return f"{scheme}:{plus}{_digits(number, where)}"
+    prefix = number[0] if number.startswith(("+", "*")) else ""
+    return f"{scheme}:{prefix}{_digits(number, where)}"
 
 
 def _digits(number: str, where: str) -> str:

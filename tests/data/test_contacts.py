@@ -16,7 +16,7 @@ import yaml
 DATA = Path(__file__).resolve().parents[2] / "data"
 STALE_AFTER = timedelta(days=548)  # 18 months
 
-PHONE = re.compile(r"\+?\d[\d -]*\d$")
+PHONE = re.compile(r"[+*]?\d[\d -]*\d$")
 TEXT = re.compile(r"(?:[A-Z]+ to )?\+?\d[\d -]*\d$")
 LANGUAGE = re.compile(r"[a-z]{2,3}$")
 COUNTRY = re.compile(r"[A-Z]{2}$")
@@ -26,7 +26,8 @@ COMMANDS = re.compile(r"\b(you should|you need to|you must|just|simply)\b|!", re
 COUNTRY_KEYS = {"name", "emergency", "emergency_source", "lines"}
 WAYS = {"call", "text", "chat", "whatsapp"}
 LINE_KEYS = {"name", "hours", "languages", "source", "last_verified"}
-LINE_OPTIONS = WAYS | {"note", "also"}
+LINE_OPTIONS = WAYS | {"note", "also", "topics"}
+TOPICS = {"crisis", "abuse", "poison", "eating", "children"}
 INTERNATIONAL_KEYS = {"name", "url", "source", "last_verified"}
 PARTNER_KEYS = {
     "id",
@@ -100,6 +101,9 @@ def line_problems(where: str, line: dict[str, Any], today: date) -> Iterator[str
         yield f"{where}: chat must be an https address, is {line['chat']!r}"
     if not str(line.get("hours") or "").strip():
         yield f"{where}: hours must not be empty"
+    topics = line.get("topics", ["crisis"])
+    if not isinstance(topics, list) or not topics or not set(topics) <= TOPICS:
+        yield f"{where}: topics must be a list of {sorted(TOPICS)}, is {topics!r}"
 
 
 def helpline_problems(content: dict[str, Any], today: date) -> list[str]:
@@ -119,6 +123,8 @@ def helpline_problems(content: dict[str, Any], today: date) -> list[str]:
             problems.append(f"{code}: a country needs at least one line")
         elif not {"call", "text"} & set(lines[0]):
             problems.append(f"{code}: the first line must have call or text")
+        elif "crisis" not in lines[0].get("topics", ["crisis"]):
+            problems.append(f"{code}: the first line's topics must include crisis")
         names = [line.get("name") for line in lines]
         if len(names) != len(set(names)):
             problems.append(f"{code}: a line stands twice")
@@ -209,9 +215,21 @@ def test_partners_are_well_formed(partners: dict[str, Any]) -> None:
 
 
 def test_helplines_cover_enough_countries(helplines: dict[str, Any]) -> None:
-    assert len(helplines["countries"]) >= 20
+    assert len(helplines["countries"]) >= 40
     assert {"US", "GB", "IE", "IN", "CA", "AU", "NZ", "ZA"} <= set(helplines["countries"])
     assert len(helplines["international"]) >= 3
+
+
+def test_likely_countries_have_lines_for_other_dangers(helplines: dict[str, Any]) -> None:
+    found: dict[str, set[str]] = {topic: set() for topic in TOPICS}
+    for code, country in helplines["countries"].items():
+        for line in country["lines"]:
+            for topic in line.get("topics", ["crisis"]):
+                found[topic].add(code)
+    assert found["crisis"] == set(helplines["countries"])
+    assert {"US", "GB", "IE", "IN", "AU", "NZ", "ZA", "DE", "FR", "ES"} <= found["abuse"]
+    assert {"US", "GB", "IE", "CA", "AU", "NZ", "ZA", "CH"} <= found["poison"]
+    assert {"GB", "IE", "CA", "AU"} <= found["eating"]
 
 
 def test_partners_are_enough_and_mostly_free(partners: dict[str, Any]) -> None:
@@ -270,6 +288,9 @@ def good_line(**changes: Any) -> dict[str, Any]:
         ({"hours": " "}, "hours must not be empty"),
         ({"fax": "1"}, "key 'fax' is unknown"),
         ({"also": ["ftp://example.org"]}, "also must hold https addresses"),
+        ({"topics": ["violence"]}, "topics must be a list of"),
+        ({"topics": []}, "topics must be a list of"),
+        ({"topics": "abuse"}, "topics must be a list of"),
     ],
 )
 def test_a_bad_line_is_named(changes: dict[str, Any], said: str) -> None:
@@ -287,6 +308,7 @@ def test_a_bad_line_is_named(changes: dict[str, Any], said: str) -> None:
         ({"lines": []}, "at least one line"),
         ({"lines": [good_line(call=None, chat="https://example.org")]}, "must have call or text"),
         ({"lines": [good_line(), good_line()]}, "stands twice"),
+        ({"lines": [good_line(topics=["poison"])]}, "topics must include crisis"),
     ],
 )
 def test_a_bad_country_is_named(changes: dict[str, Any], said: str) -> None:

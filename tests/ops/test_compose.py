@@ -23,14 +23,16 @@ def built() -> list[str]:
     return [name for name, service in SERVICES.items() if "build" in service]
 
 
-def test_only_the_proxy_has_a_port_and_reaches_outside() -> None:
+def test_only_the_proxy_has_a_port_and_only_it_and_the_hand_off_reach_outside() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
     outside = {name for name, net in COMPOSE["networks"].items() if not (net or {}).get("internal")}
-    assert outside == {"edge"}
+    assert outside == {"edge", "outbound"}
     for name, service in SERVICES.items():
-        if name != "proxy":
-            assert "edge" not in service.get("networks", [])
-            assert "networks" in service or service.get("network_mode") == "none"
+        networks = set(service.get("networks", []))
+        assert networks & outside == {"proxy": {"edge"}, "handoff": {"outbound"}}.get(name, set())
+        assert networks or service.get("network_mode") == "none"
+    assert SERVICES["handoff"]["networks"] == ["outbound"]
+    assert SERVICES["handoff"]["profiles"] == ["handoff"]
 
 
 @pytest.mark.parametrize("name", list(SERVICES))
@@ -106,9 +108,11 @@ def test_images_install_only_their_own_locked_group(name: str) -> None:
     assert "--no-deps --require-hashes" in text
     if name != "rasa":
         group = SERVICES[name]["build"]["args"]["GROUP"]
-        assert SERVICES[name]["build"]["target"] == group == name
+        # The hand-off needs nothing that analytics does not have.
+        assert group == {"handoff": "analytics"}.get(name, name)
+        assert SERVICES[name]["build"]["target"] == name
         assert (ROOT / "requirements" / f"{group}.txt").is_file()
-        assert re.search(rf"^FROM base AS {group}$", text, re.MULTILINE)
+        assert re.search(rf"^FROM base AS {name}$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", ["deploy/rasa.Dockerfile", "deploy/services.Dockerfile"])

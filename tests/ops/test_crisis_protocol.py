@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "rasa_project"))
+
+from policies import graph, kinds  # noqa: E402 - the machine needs no Rasa
+from policies.crisis_machine import step  # noqa: E402
+from policies.crisis_state import (  # noqa: E402
+    KINDS_WITH_OWN_FLOW,
+    CrisisState,
+    Turn,
+    at_least,
+    worse,
+)
+
 PROTOCOL = (ROOT / "docs" / "safety" / "crisis-protocol.md").read_text(encoding="utf-8")
-
-
-def load_machine() -> ModuleType:
-    """The module, which needs no Rasa, without Rasa's environment."""
-    path = ROOT / "rasa_project" / "policies" / "crisis_machine.py"
-    spec = importlib.util.spec_from_file_location("crisis_machine_under_test", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-machine = load_machine()
+Case = tuple[CrisisState, Turn]
 
 
 def table(title: str) -> list[list[str]]:
@@ -41,196 +37,339 @@ def table(title: str) -> list[list[str]]:
     return found[2:]
 
 
-def state(**known: Any) -> Any:
-    return machine.CrisisState(**known)
+def state(stage: str, level: str = "high", **known: object) -> CrisisState:
+    about = {"kind": "self_harm", "rounds": 1, **known}
+    return CrisisState(stage=stage, level=level, **about)  # type: ignore[arg-type]
 
 
-def turn(level: str = "none", kind: str = "none", about: str = "self", intent: str = "") -> Any:
-    return machine.Turn(level, kind, about, intent)
+def asked(level: str = "high", times: int = 1, **known: object) -> CrisisState:
+    return state("asked", level, question="direct", asked={"direct": times}, **known)
 
 
-SAD = turn("none", intent="share_feelings")
-BARRIER = turn(intent="barrier_to_help")
-NO, YES = turn(intent="deny"), turn(intent="affirm")
-RISKY = turn("moderate", "self_harm", intent="crisis")
+def screened(question: str, times: int = 1, level: str = "high", **answers: str) -> CrisisState:
+    known = {"direct": "yes", **answers}
+    counts = {"direct": 1, question: times}
+    said = (f"ask_{question}_1",)
+    return state("screen", level, question=question, asked=counts, known=known, said=said)
+
+
+def near(level: str = "high", **answers: str) -> CrisisState:
+    known = {"direct": "yes", "method": "no", "intent": "no", **answers}
+    return state("someone_near", level, question="near", asked={"near": 1}, known=known)
+
+
+def at_step(level: str = "high") -> CrisisState:
+    return state("step", level, question="step", known={"direct": "yes", "method": "no"})
+
+
+def flow(name: str, level: str = "high", **known: object) -> CrisisState:
+    about = "other" if name in ("other", "other_danger", "abuse_other") else "self"
+    kind = "self_harm" if name == "other" else "abuse" if name == "abuse_other" else name
+    before = {"question": "kind", "asked": {"kind": 1}, "said": (kinds.FLOWS[name].entry,), **known}
+    return CrisisState("kind", level, kind, about, rounds=1, **before)  # type: ignore[arg-type]
+
+
+def finished(name: str, level: str) -> CrisisState:
+    one = kinds.FLOWS[name]
+    said = (one.entry, *one.rest)
+    return flow(name, level, asked={"kind": 5}, said=said, known={"direct": "no"})
+
+
+SAD, YES, NO = Turn(), Turn(answer="yes"), Turn(answer="no")
+UNSURE = Turn(answer="unsure")
+RISKY = Turn("moderate", "self_harm")
+DOUBTFUL = Turn("moderate", "self_harm", score=0.2)
+STEP_TAKEN = Turn(signs=frozenset({"progress"}))
+BUILT_UP = (0.25, 0.25, 0.25)
+SIGN = Turn(level="low", signs=frozenset({"farewell"}))
+SCREEN_DONE = {"method": "no", "intent": "no", "near": "yes"}
 
 # Number of the row -> state before and message.
-MESSAGES: dict[str, list[tuple[Any, Any]]] = {
-    "1": [(state(), turn("imminent", "self_harm", "other"))],
-    "2": [(state(), turn("imminent", kind)) for kind in machine.KINDS_WITH_OWN_FLOW],
+MESSAGES: dict[str, list[Case]] = {
+    "1": [(CrisisState(), Turn("imminent", kind)) for kind in KINDS_WITH_OWN_FLOW]
+    + [(CrisisState(), Turn("imminent", kind, "other")) for kind in ("self_harm", "abuse")],
+    "2": [
+        (CrisisState(), Turn("imminent", kind, signs=frozenset({"act"})))
+        for kind in ("self_harm", "medical")
+    ],
     "3": [
-        (state(), turn("imminent", "self_harm")),
-        (state(stage="resources", level="high", kind="self_harm"), turn("imminent", "self_harm")),
+        (CrisisState(), Turn("imminent", "self_harm")),
+        (state("resources"), Turn("imminent", "self_harm")),
     ],
-    "4": [(state(stage="asked", level="high", kind="self_harm"), turn("moderate", "abuse"))],
-    "6": [(state(stage="watch", level="low"), turn("moderate", "self_harm", "other"))],
-    "7": [(state(), turn("high", "eating"))],
-    "8": [
-        (state(), turn("moderate", "self_harm")),
-        (state(), turn("high", "self_harm")),
-        (state(stage="watch", level="low", rounds=1), turn("high", "self_harm")),
+    "4": [
+        (asked(), Turn("imminent", "self_harm")),
+        (screened("method"), Turn("imminent", "self_harm")),
+        (state("resources", known={"direct": "yes"}), Turn("imminent", "self_harm", "other")),
     ],
-    "9": [(state(stage="watch", level="moderate", turns=7), SAD)],
-    "10": [(state(stage="watch", level="moderate", turns=6), SAD)],
-    "11": [(state(), turn("low", "self_harm")), (state(), SAD)],
+    "5": [
+        (asked(), Turn(new_session=True)),
+        (flow("abuse"), Turn(new_session=True)),
+    ],
+    "6": [
+        (asked(), Turn("moderate", "abuse")),
+        (flow("other"), Turn("high", "eating")),
+    ],
+    "8": [(CrisisState(), Turn("high", kind)) for kind in KINDS_WITH_OWN_FLOW]
+    + [(state("watch", "low"), Turn("moderate", "self_harm", "other"))],
+    "9": [
+        (CrisisState(), Turn("high", "self_harm")),
+        (CrisisState(), Turn("high", "self_harm", topic="loss")),
+        (CrisisState(), Turn("high", "self_harm", signs=frozenset({"explicit"}))),
+        (CrisisState(), Turn("high", "self_harm", signs=frozenset({"chronic"}))),
+        (CrisisState(), Turn("high", "self_harm", concern="method")),
+        (CrisisState(), Turn("high", "self_harm", concern="afraid")),
+        (CrisisState(recent="work"), Turn("high", "self_harm")),
+        (state("watch", "low"), Turn("high", "self_harm")),
+    ],
+    "10": [
+        (CrisisState(), DOUBTFUL),
+        (CrisisState(), Turn("moderate", "self_harm", topic="work", score=0.2)),
+        (CrisisState(), Turn("moderate", "abuse", score=0.3)),
+    ],
+    "11": [
+        (CrisisState(), RISKY),
+        (CrisisState(), Turn("moderate", "self_harm", score=0.55)),
+        (CrisisState(rounds=1), DOUBTFUL),
+        (CrisisState(), Turn("moderate", "self_harm", topic="burden", score=0.2)),
+        (CrisisState(window=(0.25,)), DOUBTFUL),
+        (state("unclear", "moderate", question="heavy", rounds=0), DOUBTFUL),
+        (CrisisState(), Turn("moderate", "self_harm", signs=frozenset({"chronic"}))),
+        (state("watch", "low"), RISKY),
+    ],
+    "12": [(state("watch", "low"), Turn(new_session=True))],
+    "13": [
+        (state("watch", "moderate", turns=7), SAD),
+        (state("watch", "low", turns=4, window=BUILT_UP), SIGN),
+    ],
+    "14": [
+        (state("watch", "moderate", turns=6), SAD),
+        (state("watch", "moderate", turns=20, checks=2), SAD),
+        (state("watch", "low", turns=1, window=BUILT_UP), SIGN),
+    ],
+    "15": [
+        (CrisisState(window=BUILT_UP), SIGN),
+        (CrisisState(window=BUILT_UP), Turn("low", topic="money")),
+    ],
+    "16": [(CrisisState(), Turn("low", "self_harm")), (CrisisState(), SAD)],
 }
 
-HIGH = {"level": "high", "kind": "self_harm"}
-MILD = {"level": "moderate", "kind": "self_harm"}
 # (stage, beginning of the answer's cell) -> state before and message.
-ANSWERS: dict[tuple[str, str], list[tuple[Any, Any]]] = {
-    ("asked", "`deny`, not risky, level so far below"): [(state(stage="asked", **MILD), NO)],
-    ("asked", "`deny`, not risky, level so far `high`"): [(state(stage="asked", **HIGH), NO)],
-    ("asked", "`affirm`"): [
-        (state(stage="asked", **MILD), YES),
-        (state(stage="asked", **MILD), RISKY),
+ANSWERS: dict[tuple[str, str], list[Case]] = {
+    ("unclear", "too much"): [
+        (state("unclear", "moderate", question="heavy"), message)
+        for message in (YES, UNSURE, SIGN, Turn("low"))
     ],
-    ("asked", "anything"): [(state(stage="asked", **MILD), SAD)],
-    ("someone_near", "`affirm`"): [(state(stage="someone_near", **HIGH), YES)],
-    ("someone_near", "anything but"): [
-        (state(stage="someone_near", level="imminent", kind="self_harm"), NO),
-        (state(stage="someone_near", level="imminent", kind="self_harm"), SAD),
+    ("unclear", "anything else"): [(state("unclear", "moderate", question="heavy"), SAD)],
+    ("asked", "yes or risky |"): [(asked("moderate"), YES), (asked(), RISKY)]
+    + [(asked("moderate"), Turn("moderate", "self_harm", topic="loss"))],
+    ("asked", "yes or risky, at"): [(asked("imminent"), YES)],
+    ("asked", "no, level below `high` |"): [
+        (asked("moderate"), NO),
+        (asked("moderate"), Turn(answer="no", signs=frozenset({"retracted"}))),
     ],
-    ("someone_near", "`deny`"): [
-        (state(stage="someone_near", **HIGH), NO),
-        (state(stage="someone_near", barriers=2, **HIGH), NO),
+    ("asked", "no, level below `high`, res"): [(asked("low", said=("resources_short",)), NO)],
+    ("asked", "no, at `high`"): [(asked(), NO)],
+    ("asked", "no, at `imminent`"): [(asked("imminent"), NO)],
+    ("asked", "unsure, level below"): [
+        (asked("moderate"), UNSURE),
+        (asked("moderate"), Turn("moderate", "self_harm", answer="no")),
     ],
-    ("someone_near", "anything else"): [
-        (state(stage="someone_near", **HIGH), SAD),
-        (state(stage="someone_near", variant=3, **HIGH), RISKY),
+    ("asked", "unsure, at `high`"): [(asked(), UNSURE)],
+    ("asked", "unsure or not read"): [(asked("imminent"), UNSURE), (asked("imminent"), SAD)],
+    ("asked", "not read, asked once"): [(asked(), SAD), (asked("moderate"), Turn(topic="work"))],
+    ("asked", "not read, asked twice"): [(asked("moderate", times=2), SAD)],
+    ("screen", "yes to intent"): [
+        (screened("intent"), YES),
+        (screened("plan", intent="unsure"), YES),
     ],
-    ("someone_near", "`barrier_to_help`"): [(state(stage="someone_near", **HIGH), BARRIER)],
-    ("barrier", "anything, the first"): [
-        (state(stage="barrier", **HIGH), SAD),
-        (state(stage="barrier", **HIGH), RISKY),
+    ("screen", "yes, no or unsure"): [(screened("method"), answer) for answer in (YES, NO, UNSURE)]
+    + [(screened("intent", method="no"), answer) for answer in (NO, UNSURE)]
+    + [(screened("plan", method="yes", intent="no"), answer) for answer in (YES, NO)],
+    ("screen", "not read, asked once"): [(screened("method"), SAD), (screened("past"), SAD)],
+    ("screen", "the last answer; method"): [
+        (screened("past", **{**SCREEN_DONE, "method": "yes", "plan": "no"}), NO),
+        (screened("past", **SCREEN_DONE), YES),
     ],
-    ("barrier", "anything, later"): [(state(stage="barrier", barrier_answered=True, **HIGH), SAD)],
-    ("resources", "`barrier_to_help`⁵"): [(state(stage="resources", **HIGH), BARRIER)],
-    ("check_in", "`deny`"): [(state(stage="check_in", **HIGH), NO)],
-    ("check_in", "about somebody"): [
-        (state(stage="check_in", about="other", **HIGH), YES),
+    ("screen", "the last answer; none"): [
+        (screened("past", **SCREEN_DONE), NO),
+        (screened("past", **SCREEN_DONE), UNSURE),
     ],
+    ("someone_near", "yes |"): [(near(), YES)],
+    ("someone_near", "yes, at"): [(near("imminent"), YES)],
+    ("someone_near", "anything else, at"): [
+        (near("imminent"), NO),
+        (near("imminent"), UNSURE),
+        (near("imminent"), SAD),
+    ],
+    ("someone_near", "no |"): [(near(), NO)],
+    ("someone_near", "unsure"): [(near(), UNSURE)],
+    ("step", "yes |"): [(at_step(), YES)],
+    ("step", "yes, at"): [(at_step("imminent"), YES)],
+    ("step", "no |"): [(at_step(), NO), (at_step("imminent"), NO)],
+    ("step", "anything else, at"): [(at_step("imminent"), SAD), (at_step("imminent"), UNSURE)],
+    ("barrier", "a reason with"): [
+        (state("barrier", question="barrier"), Turn(concern=concern))
+        for concern in ("afraid", "burden", "money", "voice", "police")
+    ],
+    ("barrier", "another reason"): [(state("barrier", question="barrier"), SAD)],
+    ("any⁷", 'a step taken ("I'): [(near(), STEP_TAKEN), (at_step(), STEP_TAKEN)],
+    ("any⁷", "a step taken, at"): [
+        (near("imminent"), STEP_TAKEN),
+        (state("resources", "imminent", said=("progress_imminent",)), STEP_TAKEN),
+    ],
+    ("any", "a question or fear"): [
+        (asked("imminent" if concern == "scared" else "high"), Turn(concern=concern))
+        for concern in ("police", "secret", "watched", "only_one", "method", "jailbreak")
+        + ("pointless", "anger", "not_helping", "scared", "topic_change", "question", "country")
+    ],
+    ("any", '"stop" |'): [(asked(), Turn(concern="stop")), (near(), Turn(concern="stop"))],
+    ("any", '"stop", at'): [(near("imminent"), Turn(concern="stop"))],
+    ("any", "\"I'm not calling"): [(at_step(), Turn(concern="refuses"))],
+    ("any", "nothing (empty"): [
+        (asked(), Turn(concern="silence")),
+        (screened("intent"), Turn(concern="silence")),
+        (near("imminent"), Turn(concern="silence")),
+    ],
+    ("resources", "anything, level below"): [(state("resources", "moderate", turns=1), SAD)],
+    ("resources", "anything, `high`"): [
+        (state("resources", turns=2), SAD),
+        (state("resources", "imminent", turns=2), SAD),
+    ],
+    ("resources", "anything, at"): [(state("resources", "imminent"), SAD)],
+    ("resources", "anything else"): [
+        (state("resources"), SAD),
+        (state("resources"), RISKY),
+        (state("resources", turns=1), Turn(topic="loss")),
+    ],
+    ("check_in", "no |"): [(state("check_in", question="check"), NO)],
+    ("check_in", "no, at"): [(state("check_in", "imminent", question="check"), NO)],
     ("check_in", "anything else"): [
-        (state(stage="check_in", **HIGH), YES),
-        (state(stage="check_in", **HIGH), SAD),
+        (state("check_in", question="check"), YES),
+        (state("check_in", "imminent", question="check"), SAD),
     ],
-    ("resources", "`ask_helpline`"): [
-        (state(stage="resources", **HIGH), turn(intent="ask_helpline"))
+    ("check_in", "about somebody else or another danger: no"): [
+        (state("check_in", question="check", about="other"), NO),
+        (state("check_in", question="check", kind="abuse"), NO),
     ],
-    ("resources", "`deny`⁵"): [(state(stage="resources", **HIGH), NO)],
-    ("resources", "level below"): [(state(stage="resources", turns=1, **MILD), SAD)],
-    ("resources", "level `high`"): [
-        (state(stage="resources", turns=2, **HIGH), SAD),
-        (state(stage="resources", turns=2, level="imminent", kind="abuse"), SAD),
+    ("check_in", "about somebody else or another danger: any"): [
+        (state("check_in", question="check", about="other"), YES),
+        (state("check_in", question="check", kind="abuse"), SAD),
     ],
-    ("resources", "anything"): [
-        (state(stage="resources", **MILD), SAD),
-        (state(stage="resources", turns=1, **HIGH), SAD),
-        (state(stage="resources", turns=5, **HIGH), RISKY),
+    ("kind", "the answer about safety"): [
+        (flow(name, level), answer)
+        for name in kinds.FLOWS
+        if name != "other_danger"
+        for level in ("moderate", "high")
+        for answer in (YES, NO, SAD)
+    ],
+    ("kind", "yes or unsure to suicide"): [
+        (flow("abuse", question="direct"), YES),
+        (flow("eating", "moderate", question="direct"), UNSURE),
+    ],
+    ("kind", "no to suicide"): [(flow("psychosis", question="direct"), NO)],
+    ("kind", "to suicide: not read"): [
+        (flow("abuse", question="direct", asked={"direct": 1, "kind": 2}), SAD),
+    ],
+    ("kind", "the flow is at its end, level"): [
+        (finished("abuse", "moderate"), SAD),
+        (finished("other", "moderate"), SAD),
+    ],
+    ("kind", "the flow is at its end, `high`"): [
+        (finished("abuse", "high"), SAD),
+        (finished("other", "imminent"), SAD),
     ],
 }
 
+OPENINGS = "`hear_*` or `re_*` or `barrier_*` or `chronic` or `said_plainly` or `acknowledge_*`"
 
-def says(cell: str, before: Any, message: Any) -> set[tuple[str, ...]]:
-    """The replies that a cell allows, each as the names in order."""
+
+def fits(cell: str, actions: tuple[str, ...], before: CrisisState, message: Turn) -> bool:
+    """Whether the replies are those that a cell names, in order."""
+    said = [name.removeprefix("utter_crisis_") for name in actions]
     if cell.startswith("nothing"):
-        return {()}
-    if cell.startswith("the next"):
-        level = machine.worse(before.level, message.level)
-        if before.about == "other":
-            family, size = "stay_other", 2
-        elif level == "imminent":
-            family, size = "stay_imminent", 2
-        elif before.kind in machine.KINDS_WITH_OWN_FLOW:
-            family, size = "stay_danger", 2
-        else:
-            family, size = "stay", 4
-        return {(f"{family}_{before.variant % size + 1}",)}
-    names = tuple(re.findall(r"`([\w<>]+)`", cell))
-    if "<kind>" in cell:
-        return {(name.replace("<kind>", message.kind),) for name in names}
-    if names[:2] == ("acknowledge", "acknowledge_again"):
-        opening = "acknowledge_again" if before.rounds else "acknowledge"
-        question = "ask_today" if machine.at_least(message.level, "high") else "ask_directly"
-        return {(opening, question)}
-    if names[:2] == ("check_in", "check_in_other"):
-        is_other = before.about == "other" or before.kind not in ("self_harm", "none")
-        return {("check_in_other" if is_other else "check_in",)}
-    if "if asked less than twice" in cell:
-        return {names if before.barriers < machine.BARRIER_QUESTIONS else names[:1]}
-    return {names}
+        return not said
+    if cell.startswith("the flow's") or cell.startswith("the next reply of the flow"):
+        return bool(said) and set(said) <= set(kinds.responses())
+    if cell.startswith("the entry"):
+        return said[-1:] == [kinds.FLOWS[kinds.flow_of(message)].entry]
+    if "(if a topic is heard)" in cell:
+        hear, cell = cell.split(" (if a topic is heard), ")
+        cell = f"{hear}, {cell}" if message.topic else cell
+    parts = [
+        re.findall(r"`([^`]+)`", part) for part in cell.replace("an opening⁵", OPENINGS).split(", ")
+    ]
+    return len(said) == len(parts) and all(
+        any(fnmatch(name, pattern) for pattern in patterns) for name, patterns in zip(said, parts)
+    )
 
 
-def check(cell: str, stage_cell: str, before: Any, message: Any) -> Any:
-    result = machine.step(before, message)
-    spoken = tuple(name.removeprefix("utter_crisis_") for name in result.actions)
-    assert spoken in says(cell, before, message)
-    stages = re.findall(r"`(\w+)`", stage_cell)
-    if len(stages) == 2:
-        stages = stages[:1] if "ask_barrier" in spoken else stages[1:]
-    assert [result.state.stage] == stages
-    return result
+def check(cell: str, stage_cell: str, before: CrisisState, message: Turn) -> CrisisState:
+    result = step(before, message)
+    assert fits(cell, result.actions, before, message), (cell, result.actions)
+    stages = re.findall(r"`(\w+)`", stage_cell) or [before.stage]
+    assert result.state.stage in stages, (stages, result.state.stage)
+    return result.state
 
 
-# Row 5 refers to the table by stage.
-BY_MESSAGE = [row for row in table("## What one message does") if row[0] != "5"]
+# Row 7 refers to the table by stage.
+BY_MESSAGE = [row for row in table("## What one message does") if row[0] != "7"]
 
 
 @pytest.mark.parametrize("row", BY_MESSAGE, ids=lambda row: row[0])
 def test_a_message(row: list[str]) -> None:
     number, _, _, spoken, stage = row
     for before, message in MESSAGES[number]:
-        result = check(spoken, stage, before, message)
-        is_risky = machine.at_least(message.level, "moderate")
-        assert result.state.turns == (0 if is_risky or number in ("9", "11") else before.turns + 1)
-        if number in "123":
-            assert result.state.level == "imminent"
-        elif number in "4678":
-            assert result.state.level == machine.worse(before.level, message.level)
+        after = check(spoken, stage, before, message)
+        if number in ("1", "2", "3", "4"):
+            assert after.level == "imminent"
+        elif number in ("6", "8", "9", "10", "11"):
+            assert after.level == worse(before.level, message.level)
+        elif number == "15":
+            assert after.level == "moderate"
+        if number in ("1", "2", "3", "4", "6", "8", "9", "11", "15"):
+            assert after.turns == 0
+            assert after.resources_shown
 
 
 @pytest.mark.parametrize("row", table("### By stage"), ids=lambda row: f"{row[0]} {row[1]}")
 def test_an_answer(row: list[str]) -> None:
-    stage, answer, spoken, after, level = row
+    stage, answer, spoken, after_cell, level = row
     cases = [
         case
         for (name, beginning), listed in ANSWERS.items()
-        if f"`{name}`" == stage and answer.startswith(beginning)
+        if name == stage.strip("`").replace("`", "") and f"{answer} |".startswith(beginning)
         for case in listed
     ]
     assert cases
     for before, message in cases:
-        reached = check(spoken, after, before, message).state.level
+        reached = check(spoken, after_cell, before, message).level
         if level == "unchanged":
-            assert reached == before.level
-        elif level == "worse of the two":
-            assert reached == machine.worse(before.level, message.level)
+            assert reached == worse(before.level, message.level)
         elif level.startswith("at least"):
-            assert machine.at_least(reached, level.split("`")[1])
+            assert at_least(reached, level.split("`")[1])
         else:
-            assert f"`{reached}`" == level
+            assert f"`{reached}`" == level, (before, message)
 
 
 def test_every_case_has_its_row() -> None:
-    assert {row[0] for row in table("## What one message does")} == {*MESSAGES, "5"}
-    rows = [(row[0].strip("`"), row[1]) for row in table("### By stage")]
+    assert {row[0] for row in table("## What one message does")} == {*MESSAGES, "7"}
+    rows = [(row[0].strip("`"), f"{row[1]} |") for row in table("### By stage")]
     for name, beginning in ANSWERS:
-        assert [1 for stage, answer in rows if stage == name and answer.startswith(beginning)] == [
-            1
-        ]
+        found = [1 for stage, answer in rows if stage == name and answer.startswith(beginning)]
+        assert found == [1], (name, beginning)
+    covered = [
+        (stage, answer)
+        for stage, answer in rows
+        if not any(stage == name and answer.startswith(b) for name, b in ANSWERS)
+    ]
+    assert covered == []
 
 
-def test_the_urgent_reply_is_not_said_twice_in_a_row() -> None:
-    urgent = turn("imminent", "self_harm")
-    first = machine.step(state(), urgent)
-    second = machine.step(first.state, urgent)
-    assert first.actions[0] == "utter_crisis_imminent"
-    assert "utter_crisis_imminent" not in second.actions
-    assert second.actions
-    calmer = machine.step(second.state, SAD)
-    assert machine.step(calmer.state, urgent).actions[0] == "utter_crisis_imminent"
+def test_the_graph_is_current() -> None:
+    assert graph.drawn(PROTOCOL) == PROTOCOL
 
 
 def test_an_unreadable_state_counts_as_watch() -> None:
-    read = machine.CrisisState.from_slot({"stage": "no such stage"})
-    assert (read.stage, read.level) == ("watch", "moderate")
+    for value in ({"stage": "no such stage"}, {"stage": "asked", "said": 3}):
+        read = CrisisState.from_slot(value)
+        assert (read.stage, read.level) == ("watch", "moderate")

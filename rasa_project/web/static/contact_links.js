@@ -7,7 +7,7 @@
  */
 
 const SPOKEN_BY_PEOPLE = new Set(["crisis", "referral", "no_answer"]);
-const NOT_INSIDE_A_NUMBER = ["(?<![\\d.,+-])", "(?![\\d-]|[.,]\\d)"];
+const NOT_INSIDE_A_NUMBER = ["(?<![\\d.,+*-])", "(?![\\d-]|[.,]\\d)"];
 const NOT_INSIDE_A_NAME = ["(?<![\\w./@-])", "(?![\\w@-]|\\.\\w)"];
 const ADDRESS = "https://[^\\s<>\"']*[^\\s<>\"'.,;:!?)\\]]";
 const CALL = /\b(call|dial|ring|phone)\b/i;
@@ -18,13 +18,13 @@ export function mayLink(entry) {
   return entry.source === "scripted" && SPOKEN_BY_PEOPLE.has(entry.flow);
 }
 
-/** What the helpline list below `root` carries: numbers (digits → {tel?, sms?}) and sites (host → href). */
+/** What the helpline list below `root` carries: numbers (digits, perhaps after a star → {tel?, sms?}) and sites (host → href). */
 export function knownContacts(root) {
   const numbers = new Map();
   const sites = new Map();
   for (const link of root.querySelectorAll("a[href]")) {
     const href = link.getAttribute("href");
-    const [, scheme, digits] = /^(tel|sms):\+?(\d+)/.exec(href) ?? [];
+    const [, scheme, digits] = /^(tel|sms):\+?(\*?\d+)/.exec(href) ?? [];
     if (digits) {
       const entry = numbers.get(digits) ?? {};
       entry[scheme] ??= href;
@@ -43,7 +43,7 @@ export function linkContacts(text, { numbers, sites }) {
   for (const match of text.matchAll(contactPattern(numbers, sites))) {
     const { number, site, address } = match.groups;
     const before = text.slice(Math.max(0, match.index - 24), match.index);
-    const href = number ? dial(before, numbers.get(number.replace(/\D/g, ""))) : address ?? sites.get(site);
+    const href = number ? dial(before, numbers.get(number.replace(/[^\d*]/g, ""))) : address ?? sites.get(site);
     const link = document.createElement("a");
     link.href = href;
     link.textContent = match[0];
@@ -56,7 +56,7 @@ export function linkContacts(text, { numbers, sites }) {
 }
 
 function contactPattern(numbers, sites) {
-  const spaced = longestFirst(numbers).map((digits) => [...digits].join("[ \\u00a0-]?"));
+  const spaced = longestFirst(numbers).map((digits) => [...digits].join("[ \\u00a0-]?").replace("*", "\\*"));
   const named = longestFirst(sites).map((host) => host.replaceAll(".", "\\."));
   return new RegExp(
     `(?<address>${ADDRESS})` +

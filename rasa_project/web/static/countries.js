@@ -10,14 +10,16 @@ const CA_ZONES = `St_Johns Halifax Glace_Bay Moncton Goose_Bay Toronto Montreal 
   Yellowknife Inuvik Creston Dawson_Creek Fort_Nelson Vancouver Whitehorse Dawson Atikokan Blanc-Sablon`;
 const ZONES = {
   "Africa/Accra": "GH", "Africa/Ceuta": "ES", "Africa/Johannesburg": "ZA", "Africa/Lagos": "NG",
-  "Africa/Nairobi": "KE", "Asia/Calcutta": "IN", "Asia/Colombo": "LK", "Asia/Karachi": "PK", "Asia/Kathmandu": "NP",
-  "Asia/Katmandu": "NP", "Asia/Kolkata": "IN", "Asia/Kuala_Lumpur": "MY", "Asia/Kuching": "MY", "Asia/Manila": "PH",
-  "Asia/Seoul": "KR", "Asia/Singapore": "SG", "Asia/Tokyo": "JP", "Atlantic/Azores": "PT", "Atlantic/Canary": "ES",
-  "Atlantic/Madeira": "PT", "Europe/Amsterdam": "NL", "Europe/Belfast": "GB", "Europe/Berlin": "DE",
-  "Europe/Brussels": "BE", "Europe/Busingen": "DE", "Europe/Dublin": "IE", "Europe/Guernsey": "GB",
+  "Africa/Nairobi": "KE", "Arctic/Longyearbyen": "NO", "Asia/Bangkok": "TH", "Asia/Calcutta": "IN", "Asia/Colombo": "LK", "Asia/Karachi": "PK", "Asia/Kathmandu": "NP",
+  "Asia/Hong_Kong": "HK", "Asia/Katmandu": "NP", "Asia/Kolkata": "IN", "Asia/Kuala_Lumpur": "MY", "Asia/Kuching": "MY", "Asia/Manila": "PH",
+  "Asia/Seoul": "KR", "Asia/Singapore": "SG", "Asia/Taipei": "TW", "Asia/Tokyo": "JP", "Atlantic/Azores": "PT", "Atlantic/Canary": "ES",
+  "Atlantic/Madeira": "PT", "Atlantic/Reykjavik": "IS", "Europe/Amsterdam": "NL", "Europe/Athens": "GR", "Europe/Belfast": "GB", "Europe/Berlin": "DE",
+  "Europe/Brussels": "BE", "Europe/Budapest": "HU", "Europe/Busingen": "DE", "Europe/Copenhagen": "DK",
+  "Europe/Dublin": "IE", "Europe/Guernsey": "GB", "Europe/Helsinki": "FI",
   "Europe/Isle_of_Man": "GB", "Europe/Jersey": "GB", "Europe/Lisbon": "PT", "Europe/London": "GB",
-  "Europe/Madrid": "ES", "Europe/Paris": "FR", "Europe/Rome": "IT", "Europe/Vienna": "AT", "Europe/Zurich": "CH",
-  "Pacific/Auckland": "NZ", "Pacific/Chatham": "NZ", "Pacific/Honolulu": "US",
+  "Europe/Madrid": "ES", "Europe/Mariehamn": "FI", "Europe/Oslo": "NO", "Europe/Paris": "FR",
+  "Europe/Prague": "CZ", "Europe/Rome": "IT", "Europe/Stockholm": "SE", "Europe/Vienna": "AT", "Europe/Zurich": "CH",
+  "Pacific/Auckland": "NZ", "Pacific/Chatham": "NZ", "Pacific/Easter": "CL", "Pacific/Honolulu": "US",
 };
 const AMERICA = {
   US: words(US_ZONES), CA: words(CA_ZONES),
@@ -25,6 +27,9 @@ const AMERICA = {
     Bahia_Banderas Hermosillo Tijuana`),
   BR: words(`Sao_Paulo Rio_Branco Manaus Porto_Velho Boa_Vista Cuiaba Campo_Grande Belem Santarem Fortaleza
     Recife Maceio Bahia Araguaina Noronha Eirunepe`),
+  AR: words(`Buenos_Aires Cordoba Salta Jujuy Tucuman Catamarca La_Rioja San_Juan Mendoza San_Luis Rio_Gallegos
+    Ushuaia`),
+  CL: words("Santiago Punta_Arenas Coyhaique"), PE: words("Lima"),
 };
 const NOWHERE = /^(UTC|GMT|Etc\/.*|Universal|Zulu)?$/;
 

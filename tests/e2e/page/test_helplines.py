@@ -52,6 +52,8 @@ def test_names_are_escaped_and_numbers_can_be_dialled() -> None:
     assert 'href="sms:51444?body=HELP"' in html
     assert 'href="tel:999"' in html
     assert "January 2026" in html
+    html = build_helplines.render(country(call="*4141"))["countries"]
+    assert 'href="tel:*4141"' in html
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_names_are_escaped_and_numbers_can_be_dialled() -> None:
         ({"languages": ["xx"]}, "languages"),
         ({"call": None}, "needs call"),
         ({"last_verified": "soon"}, "last_verified"),
+        ({"topics": ["abuse"]}, "must include 'crisis'"),
+        ({"topics": ["violence"]}, "unknown or none"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_refused_by_name(line: dict[str, Any], words: str) -> None:

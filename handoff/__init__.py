@@ -1,0 +1,1 @@
+"""Tells an on-call person of a crisis by a signed webhook; see docs/safety/handoff.md."""
