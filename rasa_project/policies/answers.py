@@ -72,7 +72,9 @@ def denied(state: CrisisState, turn: Turn) -> Reply:
         after = know(state, "direct", "no")
         opening = "denied_joking" if joke else "denied_high"
         if state.level == "imminent":
-            return ask([opening, "resources"], after, "near")
+            acted = "imminent_act" in state.said
+            calmer = after if acted else replace(after, level="high")
+            return ask([opening, "resources"], calmer, "near")
         return [opening, "resources", "open_question"], to_resources(after)
     softened = replace(
         know(state, "direct", "no"), level="low", stage="watch", question="", turns=0

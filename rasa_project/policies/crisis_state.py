@@ -132,7 +132,9 @@ class CrisisState:
     def as_slot(self) -> Dict[str, Any]:
         """JSON-ready form for the slot `crisis_state`; what has its default is left out."""
         default = CrisisState()
-        found: Dict[str, Any] = {"stage": self.stage, "level": self.level}
+        found: Dict[str, Any] = {
+            name: getattr(self, name) for name in ("stage", "level", "kind", "about")
+        }
         for entry in fields(self):
             value = getattr(self, entry.name)
             if value != getattr(default, entry.name):

@@ -62,7 +62,7 @@ def enter(state: CrisisState, turn: Turn) -> Reply:
 def is_unclear(state: CrisisState, turn: Turn) -> bool:
     """Whether the gate doubts it, and nothing else in the message or before it speaks for it."""
     known = state.question == "heavy" or state.rounds > 0 or any(state.window)
-    if not turn.uncertain or known or turn.about == "other":
+    if not turn.uncertain or known:
         return False
     says_more = turn.topic in ("violence", "burden", "hopeless") or turn.concern == "method"
     return not says_more and not turn.signs - {"progress"}

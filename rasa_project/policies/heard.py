@@ -60,6 +60,10 @@ DANGER_QUESTIONS = ("direct", "wish", "method", "intent", "plan", "past", "check
 """Questions to which "ok" is no answer."""
 
 _END = r"(?=$|[\s,.!?;:…-])"
+_ONLY = (
+    r"(?:$|[,.!;:…]| (?:yes|yeah|too|actually|honestly|tbh|really|sometimes|lately|now|for sure|"
+    r"i guess|i think)\b)"
+)
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "…": "...", "\n": " "})
 _LEAD_IN = re.compile(
     r"^(?:(?:ok(?:ay)?|fine|well|ugh|u+m+|honestly|look|i mean|lol|haha|tbh|so|but|omg|like|"
@@ -98,7 +102,9 @@ def phrases() -> Phrases:
             joined = "|".join(f"(?:{pattern})" for pattern in patterns)
             try:
                 found[str(name)] = re.compile(
-                    joined.replace("<person>", person).replace("<end>", _END)
+                    joined.replace("<person>", person)
+                    .replace("<end>", _END)
+                    .replace("<only>", _ONLY)
                 )
             except re.error as error:
                 raise ValueError(f"{PHRASES_FILE.name}: {section}.{name}: {error}") from error

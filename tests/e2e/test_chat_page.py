@@ -55,7 +55,7 @@ def test_a_crisis_message_stops_a_running_reply_and_shows_the_card(
     expect(page.locator("#log")).to_contain_text("116 123")
     waited = time.monotonic() - started
     expect(page.locator("#log a[href='tel:116123']").first).to_be_visible()
-    expect(page.locator("#log")).to_contain_text("ending your life today?")
+    expect(page.locator("#log")).to_contain_text("are you thinking about suicide right now, today?")
     assert waited < 3, f"{waited:.1f} s in the browser"
     assert "coming home" not in page.locator("#log").inner_text()
     with sqlite3.connect(slow_stack.var / "trackers.db") as database:
@@ -69,8 +69,9 @@ def test_buttons_answer_the_direct_question(browser: Browser, stack: Stack) -> N
     page = open_chat(browser, stack)
     write(page, "i don't want to be alive anymore")
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator("#log")).to_contain_text("Three kinds of people can help")
-    expect(page.get_by_role("button", name="No one")).to_be_visible()
+    expect(page.locator("#log")).to_contain_text("Start with whoever is easiest")
+    expect(page.locator("#log")).to_contain_text("Have you thought about how you might do it?")
+    expect(page.get_by_role("button", name="I'm not sure").last).to_be_visible()
 
 
 def test_help_is_one_click_away_and_needs_no_server(browser: Browser, stack: Stack) -> None:

@@ -170,6 +170,7 @@ ANSWERS: dict[tuple[str, str], list[Case]] = {
     ("asked", "no, level below `high`, res"): [(asked("low", said=("resources_short",)), NO)],
     ("asked", "no, at `high`"): [(asked(), NO)],
     ("asked", "no, at `imminent`"): [(asked("imminent"), NO)],
+    ("asked", "no, after an act"): [(asked("imminent", said=("imminent_act",)), NO)],
     ("asked", "unsure, level below"): [
         (asked("moderate"), UNSURE),
         (asked("moderate"), Turn("moderate", "self_harm", answer="no")),

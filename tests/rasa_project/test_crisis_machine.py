@@ -307,7 +307,9 @@ def test_a_language_that_is_not_handled_gets_english_and_an_honest_line_now_and_
 def test_the_state_survives_its_slot_and_leaves_out_what_is_default() -> None:
     state = talk(HIGH, "yes", "they'd lock me up")[1]
     assert CrisisState.from_slot(state.as_slot()) == state
-    assert CrisisState().as_slot() == {"stage": "none", "level": "none"}
+    assert CrisisState().as_slot() == {
+        "stage": "none", "level": "none", "kind": "none", "about": "self",
+    }  # fmt: skip
 
 
 def test_questions_have_other_words_the_second_time() -> None:

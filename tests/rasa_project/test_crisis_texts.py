@@ -135,6 +135,11 @@ def test_texts_with_a_number_are_cards() -> None:
                 assert variation["metadata"].get("card"), name  # type: ignore[attr-defined]
 
 
+def test_no_sentence_begins_with_a_filled_place() -> None:
+    for name, text in TEXTS:
+        assert not re.search(r"(?:^|[.?] )\{(?:emergency|crisis_line(?!_options))", text), name
+
+
 def test_eating_texts_hold_no_numbers_and_no_praise() -> None:
     for name, text in ENGLISH:
         if "eating" in name:
