@@ -74,7 +74,8 @@ def level_after(known: Mapping[str, str], level: str) -> str:
     """The level when nothing is left to ask.
 
     A wish to be dead, or thoughts without method, intent, plan and past, are `moderate`; anything
-    more, or what stayed unsure about acting, is `high`. `imminent` is lowered by a check-in only.
+    more, or what stayed unsure about acting, is `high`. `imminent` stays: only a plain no to the
+    direct question or to a check-in lowers it (`answers`).
     """
     if level == "imminent" or is_imminent(known):
         return "imminent"

@@ -41,7 +41,7 @@ def test_everybody_is_answered_and_no_boundary_is_broken(talks: list[simulate.Ta
 def test_who_is_at_high_risk_is_asked_and_given_everything(talks: list[simulate.Talk]) -> None:
     group = [one for one in talks if one.person["risk"] in ("high", "imminent")]
     missed = {one.person["id"]: one.faults() for one in group if one.faults()}
-    assert len(missed) <= (1 - LEAST_SHARE) * len(group) + 1e-9 or len(missed) <= 1, missed
+    assert len(missed) <= (1 - LEAST_SHARE) * len(group), missed
 
 
 @pytest.mark.slow
