@@ -4,7 +4,7 @@ MAIN := .venv/bin/python
 RASA := rasa_project/.venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test shell train check doctor bench safety-card setup lock format encoder gates webchat e2e
+.PHONY: help run test shell train check doctor bench safety-card nlu-lint setup lock format encoder gates webchat e2e
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ bench: setup ## Measure speed and memory, as ratios side by side
 
 safety-card: setup ## Score the gates on the frozen test and write reports/safety-card.md
 	@cd rasa_project && .venv/bin/python -m components.safety_card
+
+nlu-lint: setup ## Find intent examples that repeat others or sit nearer to another intent
+	@cd rasa_project && .venv/bin/python -m components.nlu_lint
 
 encoder: setup ## Export the sentence encoder anew
 	@$(MAIN) -m training_pipeline run --stage sentence_encoder

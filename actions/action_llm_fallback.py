@@ -11,11 +11,13 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.history import conversation
 from actions.responders.base import OpenTurn, Reply, Responder
+from actions.topics import INTENT_TOPICS
 from actions.turns import Source, TurnRegistry
 
 _MAY_SPEAK = frozenset({"none", "low"})
 _MESSAGE_ID_CHARS = 128
 _MESSAGE_CHARS = 8000
+_SURE_INTENT = 0.5
 
 
 class ActionLLMFallback(Action):  # type: ignore[misc]
@@ -56,7 +58,17 @@ def open_turn(tracker: Tracker) -> OpenTurn:
         text=text.strip()[:_MESSAGE_CHARS] if isinstance(text, str) else "",
         said=tuple(conversation(tracker.applied_events())),
         is_held=_is_held(tracker.slots or {}, latest),
+        topic=_topic(latest),
     )
+
+
+def _topic(latest: dict[str, Any]) -> str | None:
+    """The topic of a sharing intent that the classifier is rather sure of."""
+    intent = latest.get("intent")
+    if not isinstance(intent, dict) or not isinstance(intent.get("confidence"), int | float):
+        return None
+    is_sure = intent["confidence"] >= _SURE_INTENT
+    return INTENT_TOPICS.get(str(intent.get("name"))) if is_sure else None
 
 
 def _is_held(slots: dict[str, Any], latest: dict[str, Any]) -> bool:

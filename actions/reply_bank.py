@@ -143,9 +143,10 @@ class ReplyBank:
         earlier = [item.text for item in turn.said if item.role == "user"]
         if earlier and earlier[-1] == turn.text.strip():
             earlier.pop()
-        wanted = function or function_of(turn.text, is_first=not earlier)
+        wanted = function or function_of(turn.text, is_first=not earlier and not turn.topic)
         recent = [turn.text, *reversed(earlier[-_LOOK_BACK:])]
-        topics = next((found for text in recent if (found := topics_of(text))), [])
+        own = topics_of(turn.text) or ([turn.topic] if turn.topic else [])
+        topics = own or next((found for text in recent if (found := topics_of(text))), [])
         fillings = {"topic_word": topic_word(turn.text), "feeling_word": feeling_word(turn.text)}
         used = _uses(turn.said)
 
@@ -174,7 +175,7 @@ class ReplyBank:
         is_told = any(item.reply_id.startswith("slow.") for item in turn.said)
         is_absent = fallback_reason in {"slow", "unreachable", "overloaded"}
         is_plain = function_of(turn.text, is_first=False) == "explore"
-        has_handle = bool(topics_of(turn.text)) or feeling_word(turn.text) is not None
+        has_handle = bool(turn.topic or topics_of(turn.text)) or feeling_word(turn.text) is not None
         is_under_way = any(item.role == "assistant" for item in turn.said)
         if is_absent and is_plain and is_under_way and not is_told and not has_handle:
             return self.choose(turn, function="slow")

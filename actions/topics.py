@@ -147,6 +147,29 @@ _FEELING = re.compile(r"\b(" + "|".join(sorted(FEELING_WORDS)) + r")\b", re.IGNO
 _NOT_FELT = re.compile(r"\b(?:not|isn't|don't feel|never|no longer)(?: \w+)? $", re.IGNORECASE)
 
 
+INTENT_TOPICS = {
+    "share_anxiety": "panic",
+    "share_low_mood": "low_mood",
+    "share_grief": "grief",
+    "share_loneliness": "loneliness",
+    "share_breakup": "breakup",
+    "share_relationship": "relationship",
+    "share_family": "family",
+    "share_work": "work",
+    "share_study": "study",
+    "share_money": "money",
+    "share_sleep": "sleep",
+    "ask_sleep_help": "sleep",
+    "share_anger": "anger",
+    "share_trauma": "past_abuse",
+    "share_identity": "identity",
+    "share_numbness": "numbness",
+    "share_good_news": "small_win",
+}
+"""What the classifier's intent says of the topic, where no key word does. Intents whose replies in
+the bank would presume more than they say (friends, health, self-worth, addiction) are left out."""
+
+
 def topics_of(text: str) -> list[str]:
     """Topics that the text touches, the most often touched first, then in table order."""
     counts = {topic: len(pattern.findall(text)) for topic, pattern in _TOPICS.items()}

@@ -31,6 +31,8 @@ from analytics.rasa_event import (
 )
 
 RISK_SLOT = "risk_level"
+NEVER_KEPT = frozenset({"handoff_contact"})
+"""Slots whose words are not copied whatever the settings say: a way to reach the person."""
 
 Values = dict[str, Any]
 
@@ -47,7 +49,7 @@ class Projection:
     """Turns events into rows; which texts may be kept is its only setting.
 
     Args:
-        store_text: Keep message texts and all slot values.
+        store_text: Keep message texts and all slot values but those of NEVER_KEPT.
         kept_slots: Slots whose text values are kept in any case.
     """
 
@@ -183,7 +185,8 @@ class Projection:
         value = event.data.get("value")
         is_plain = value is None or isinstance(value, bool | int | float)
         is_word = step.name in self._kept_slots and name(value) not in (None, UNNAMED)
-        is_kept = is_plain or is_word or self._store_text
+        may_keep = is_word or self._store_text
+        is_kept = is_plain or (may_keep and step.name not in NEVER_KEPT)
         kept = storable(json.dumps(value)) if is_kept else None
         slot = {"name": step.name, "value": kept, "value_kept": is_kept}
         done.rows.append((Slot, {**key, **slot}))

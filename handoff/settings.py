@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     handoff_deployment: str = Field(default="stillpoint", pattern=r"^[A-Za-z0-9 ._-]{1,64}$")
     handoff_db_url: SecretStr | None = None
 
-    handoff_messages: int = Field(default=6, ge=0, le=20)
+    handoff_messages: int = Field(default=20, ge=0, le=20)
     handoff_poll_s: float = Field(default=0.4, ge=0.05, le=1.5)
     handoff_timeout_s: float = Field(default=5.0, ge=0.5, le=30.0)
     handoff_retry_s: float = Field(default=1.0, ge=0.05, le=60.0)

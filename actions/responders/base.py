@@ -21,6 +21,7 @@ class OpenTurn:
         text: the message; may be empty.
         said: the conversation so far, oldest first.
         is_held: the risk state forbids the LLM to speak.
+        topic: what the intent says it is about (:data:`actions.topics.INTENT_TOPICS`), if anything.
     """
 
     sender_id: str
@@ -28,6 +29,7 @@ class OpenTurn:
     text: str
     said: tuple[Said, ...] = ()
     is_held: bool = False
+    topic: str | None = None
 
 
 @dataclass(frozen=True)

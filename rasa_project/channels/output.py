@@ -37,6 +37,8 @@ class TurnOutput(OutputChannel):
         self._streamed = ""
         self._stream_closed = False
         self._spoken = 0
+        self.is_slow = False
+        """Whether a message was marked `pace: slow`: what comes next may wait a little."""
 
     def name(self) -> str:  # type: ignore[override]
         """Return the name of the channel that this output belongs to."""
@@ -66,6 +68,7 @@ class TurnOutput(OutputChannel):
         text = message.get("text")
         if not isinstance(text, str) or not text.strip():
             return
+        self.is_slow = self.is_slow or _metadata(message).get("pace") == "slow"
         details = event_details(message)
         belongs_to_stream = _metadata(message).get("stream_id") == self._message_id
         if belongs_to_stream and self.is_streaming:

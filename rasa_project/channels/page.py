@@ -12,7 +12,14 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from channels.errors import NotFound
+from components.handoff import is_configured
 
+HANDOFF_PLACE = b"<!-- handoff -->"
+HANDOFF_NOTE = (
+    b" If someone here seems to be in danger, the people who run this page are sent a short note"
+    b" without a name or any words from the chat; they may not see it."
+)
+"""Said on the page where an operator has set up a hand-off (docs/safety/handoff.md)."""
 DEFAULT_PAGE_DIR = Path(__file__).resolve().parents[1] / "web"
 WIDGET_POLICY = (
     "default-src 'self'",
@@ -43,7 +50,10 @@ class Page:
         """Return the chat page, or redirect to the address with a trailing slash."""
         if not request.path.endswith("/"):
             return response.redirect(request.path + "/", status=308)
-        return self._file(request, self._folder / "index.html")
+        body = read_file(self._folder / "index.html")
+        note = HANDOFF_NOTE if is_configured() else b""
+        body = body.replace(HANDOFF_PLACE, note)
+        return send(request, body, "text/html", self._headers)
 
     def static(self, request: Request, name: str) -> HTTPResponse:
         """Return a file below ``static``.
@@ -67,15 +77,28 @@ def send_file(request: Request, path: Path, headers: dict[str, str]) -> HTTPResp
     Raises:
         NotFound: There is no such file.
     """
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return send(request, read_file(path), media_type, headers)
+
+
+def read_file(path: Path) -> bytes:
+    """The file's content.
+
+    Raises:
+        NotFound: There is no such file.
+    """
     try:
-        body = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError):
         raise NotFound("There is no such file.") from None
+
+
+def send(request: Request, body: bytes, media_type: str, headers: dict[str, str]) -> HTTPResponse:
+    """Return ``body`` with an entity tag, or 304 if the client has it."""
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {**headers, "ETag": etag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == etag:
         return response.empty(status=304, headers=headers)
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if media_type.startswith("text/") or media_type.endswith(("javascript", "json")):
         media_type += "; charset=utf-8"
     return response.raw(body, content_type=media_type, headers=headers)

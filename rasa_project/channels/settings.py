@@ -36,6 +36,7 @@ class ChannelSettings:
     message_burst: int = bounded(60, 1, 100_000)
     max_pending_turns: int = bounded(5, 1, 100)
     turn_timeout_s: float = bounded(120.0, 1, 170)
+    slow_s: float = bounded(3.0, 0, 30)
     max_sessions: int = bounded(10_000, 1, 1_000_000)
     payloads: tuple[str, ...] = ()
     proxy_hops: int = bounded(0, 0, 10)

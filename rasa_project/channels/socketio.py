@@ -105,6 +105,7 @@ class GuardedSocketIOInput(SocketIOInput):
             ActionsClient.from_environment(self.environment),
             max_pending=self.settings.max_pending_turns,
             timeout_s=self.settings.turn_timeout_s,
+            slow_s=self.settings.slow_s,
         )
         sio = OriginCheckingServer(
             async_mode="sanic",

@@ -2,12 +2,14 @@
 task of its own, so that a client that goes away never ends a turn.
 
 A message of risk level moderate or above is answered before the others that wait, and cancels a
-turn of the same sender that is still being written.
+turn of the same sender that is still being written. After a reply marked `pace: slow` (misuse that
+goes on) the sender's next message waits a little, unless it is such a message.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -67,6 +69,7 @@ class _Line:
     waiting: deque[Turn] = field(default_factory=deque)
     running: Turn | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
         return len(self.waiting) + (self.running is not None)
@@ -75,6 +78,7 @@ class _Line:
         """Queue a turn; an urgent one goes before those that are not."""
         place = len(self.waiting)
         if turn.urgent:
+            self.hurry.set()
             place = sum(1 for other in self.waiting if other.urgent)
         self.waiting.insert(place, turn)
 
@@ -89,6 +93,7 @@ class Turns:
         actions: The action server's side channel.
         max_pending: Turns of one sender that may run and wait together.
         timeout_s: Seconds after which a turn is given up.
+        slow_s: Seconds that the next message waits after a reply marked `pace: slow`.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Turns:
         *,
         max_pending: int,
         timeout_s: float,
+        slow_s: float = 0.0,
     ) -> None:
         self._channel = channel
         self._on_new_message = on_new_message
@@ -107,6 +113,8 @@ class Turns:
         self._actions = actions
         self._max_pending = max_pending
         self._timeout_s = timeout_s
+        self._slow_s = slow_s
+        self._slow_until: dict[str, float] = {}
         self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -146,6 +154,7 @@ class Turns:
         self._closing = True
         for line in self._lines.values():
             line.waiting.clear()
+            line.hurry.set()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=grace_s)
         for task in set(self._tasks):
@@ -162,13 +171,32 @@ class Turns:
     async def _serve(self, sender_id: str, line: _Line) -> None:
         try:
             while line.waiting and not self._closing:
+                await self._wait_if_slow(sender_id, line)
+                if not line.waiting:
+                    break
                 turn = line.running = line.waiting.popleft()
                 turn.task = self._spawn(self._run(turn))
                 await asyncio.wait({turn.task})
                 line.running = None
+                if turn.output.is_slow and self._slow_s:
+                    self._slow_down(sender_id)
         finally:
             del self._lines[sender_id]
             line.idle.set()
+
+    def _slow_down(self, sender_id: str) -> None:
+        now = time.monotonic()
+        self._slow_until = {s: until for s, until in self._slow_until.items() if until > now}
+        self._slow_until[sender_id] = now + self._slow_s
+
+    async def _wait_if_slow(self, sender_id: str, line: _Line) -> None:
+        """Wait out what is left of a slow-down; an urgent message ends it at once."""
+        left = self._slow_until.get(sender_id, 0.0) - time.monotonic()
+        if left <= 0 or self._closing:
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(line.hurry.wait(), left)
+        self._slow_until.pop(sender_id, None)
 
     async def _run(self, turn: Turn) -> None:
         started = time.monotonic()

@@ -103,6 +103,7 @@ class WebInput(InputChannel):
             ActionsClient.from_environment(self.environment),
             max_pending=self.settings.max_pending_turns,
             timeout_s=self.settings.turn_timeout_s,
+            slow_s=self.settings.slow_s,
         )
         blueprint = Blueprint("stillpoint_web")
 

@@ -5,7 +5,8 @@ Read from `data/helplines.yml`, whose entries carry a source and a date. Kinds o
 - `crisis_line` and its variants are parts of a sentence; the `_short` one fits inside another
   sentence and names one number, or one finder where the country is unknown;
 - of these, `crisis_line_first` is for the first mention in a conversation and `crisis_line_next`
-  for later ones; `crisis_line_bare` and `emergency_bare` have no words, for other languages;
+  for later ones, `crisis_line_ways` also says where one can write; `crisis_line_bare` and
+  `emergency_bare` have no words, for other languages;
 - `emergency` names the country's number, or several where the country is unknown;
   `emergency_short` then names one;
 - `abuse_line`, `poison_line`, `eating_line` and `crisis_line_options` are whole sentences. Where no
@@ -15,7 +16,7 @@ Read from `data/helplines.yml`, whose entries carry a source and a date. Kinds o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import yaml
 
@@ -47,6 +48,9 @@ FALLBACK = {
     ),
     "crisis_line_next": (
         f"{FINDER} shows the one where you are, or tell me your country and I'll name it"
+    ),
+    "crisis_line_ways": (
+        f"{FINDER} shows where you can call, text or chat, or tell me your country and I'll name it"
     ),
     "crisis_line_bare": f"988 US/CA, 116 123 UK/IE, 14416 IN, {FINDER}",
     "crisis_line_any": (
@@ -117,6 +121,7 @@ def _crisis_lines(entry: Mapping[str, Any]) -> Dict[str, str]:
         "crisis_line_short": described,
         "crisis_line_first": described,
         "crisis_line_next": _by_phone(lines[0]),
+        "crisis_line_ways": _by_phone_and_in_writing(lines),
         "crisis_line_bare": _bare(lines[0]),
         "crisis_line_any": f"you can {described}",
     }
@@ -181,6 +186,18 @@ def _ways_to_write(line: Mapping[str, Any]) -> str:
 
 _BY_PHONE = (("call", "call"), ("text", "text"))
 _IN_WRITING = (("text", "text"), ("chat", "chat at"))
+
+
+def _by_phone_and_in_writing(lines: Sequence[Mapping[str, Any]]) -> str:
+    """`call 1, or Name: text 2`: the first line, and where the person can write, if anywhere."""
+    first = lines[0]
+    spoken = _by_phone(first)
+    if first.get("chat"):
+        return f"{spoken}, or chat at {first['chat']}"
+    if first.get("text"):
+        return spoken
+    written = next((ways for ways in map(_ways_to_write, lines[1:]) if ways), "")
+    return f"{spoken}, or in writing {written}" if written else spoken
 
 
 def _in_country(entry: Mapping[str, Any]) -> str:

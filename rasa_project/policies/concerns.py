@@ -38,6 +38,8 @@ ABOUT_HELP = ("near", "step", "barrier", "")
 others they are what the message is about."""
 
 DANGER_QUESTIONS = ("direct", *screen.QUESTIONS)
+ASKED_AGAIN = (*DANGER_QUESTIONS, "check", "handoff", "handoff_contact")
+"""Questions that are asked again after a concern was answered."""
 SILENCE = ("re_silence_1", "re_silence_2", "re_silence_3")
 ALWAYS_BARRIERS = ("afraid", "bad_line", "privacy", "voice")
 
@@ -77,7 +79,7 @@ def answer_concern(state: CrisisState, turn: Turn) -> Reply:
         urgent = ["stop_imminent"] if state.level == "imminent" else []
         return [*names, *urgent], to_resources(after)
     waiting = after.question
-    open_still = waiting in (*DANGER_QUESTIONS, "check") and waiting not in after.known
+    open_still = waiting in ASKED_AGAIN and waiting not in after.known
     if open_still and after.asked.get(waiting, 0) < TIMES_ASKED:
         return ask(names, after, waiting)
     if turn.concern in BARRIERS or turn.concern == "barrier":

@@ -8,8 +8,8 @@ the language model stays silent until the state is `watch`.
 
 Where the rest is: `entering` (the first reply, rechecks), `answers` (to our questions), `concerns`
 (what the person asks of the talk), `kinds` and `flow_answers` (other people, other dangers),
-`screen` (what is asked in which order), `replies` (how a reply is put together), `languages`,
-`accumulation`.
+`screen` (what is asked in which order), `replies` (how a reply is put together), `handing_on` (what
+is said of a hand-off), `languages`, `accumulation`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Dict, Optional, Tuple
 
-from policies import accumulation, kinds, languages, screen
+from policies import accumulation, handing_on, kinds, languages, screen
 from policies.answers import (
     answer_barrier,
     answer_check,
@@ -47,6 +47,8 @@ ANSWERS: Dict[str, Callable[[CrisisState, Turn], Reply]] = {
     "step": answer_step,
     "barrier": answer_barrier,
     "check": answer_check,
+    "handoff": handing_on.answer_offer,
+    "handoff_contact": handing_on.answer_contact,
     **dict.fromkeys(screen.QUESTIONS, answer_screen),
 }
 """Question that waits -> what answers to it lead to."""
@@ -62,8 +64,8 @@ def step(state: CrisisState, turn: Turn) -> Step:
     Returns:
         The actions, in order, and the state after them.
     """
-    before = _counted(state, turn)
-    names, after = _reply(before, turn)
+    before = _counted(handing_on.forgotten(state) if turn.new_session else state, turn)
+    names, after = handing_on.joined(before, turn, _reply(before, turn))
     if turn.risky and after.stage in ("none", "watch"):
         # A risky message never ends the flow, whatever else it answers.
         after = replace(after, stage="resources", question="", level=worse(after.level, turn.level))
@@ -108,6 +110,9 @@ def _reply(state: CrisisState, turn: Turn) -> Reply:
     turn = _in_context(state, turn)
     if turn.level == "imminent" and not already_urgent(state, turn):
         return enter_imminent(state, turn)
+    told = handing_on.news(state, turn)
+    if told:
+        return told
     if state.engaged:
         if turn.new_session and not turn.risky:
             return welcome_back(state)
@@ -146,6 +151,8 @@ def _engaged(state: CrisisState, turn: Turn) -> Reply:
     turned = _turns_elsewhere(state, turn)
     if turned:
         return turned
+    if state.stage == "handoff" and (turn.contact or not is_concern(turn, state)):
+        return ANSWERS[state.question](now, turn)
     if state.about == "other" or state.stage == "kind" or in_danger_flow(state):
         return answer_in_flow(now, turn)
     if is_concern(turn, state):

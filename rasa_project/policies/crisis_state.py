@@ -11,7 +11,7 @@ from typing import Any, Dict, FrozenSet, Mapping, Sequence, Tuple
 LEVELS = ("none", "low", "moderate", "high", "imminent")
 STAGES = (
     "none", "unclear", "asked", "screen", "someone_near", "step", "barrier", "resources", "kind",
-    "check_in", "watch",
+    "handoff", "check_in", "watch",
 )  # fmt: skip
 KINDS_WITH_OWN_FLOW = ("harm_to_others", "abuse", "medical", "psychosis", "eating")
 
@@ -83,6 +83,9 @@ class CrisisState:
             understood well; -1 for never.
         country: ISO code of the country that the person has named.
         window: scores of the last messages, oldest first (`policies.accumulation`).
+        handoff: what the person knows and has answered about the hand-off (`policies.handing_on`).
+        share: what they agreed to send: `messages`, `contact` or empty.
+        contact: whether they left a way to be reached.
     """
 
     stage: str = "none"
@@ -104,6 +107,9 @@ class CrisisState:
     language_told: int = -1
     country: str = ""
     window: Tuple[float, ...] = ()
+    handoff: str = ""
+    share: str = ""
+    contact: bool = False
 
     @classmethod
     def from_slot(cls, value: Any) -> CrisisState:
@@ -162,6 +168,9 @@ class Turn:
         understood: False if that language is one that Stillpoint does not handle.
         country: ISO code of the country that is named as the person's own.
         new_session: whether it is the first message of a new session.
+        handoff: `yes` while an on-call person can be told, `no` while that is set up and not
+            working, empty where it is not set up.
+        contact: whether the message names a way to reach somebody, where one was asked for.
     """
 
     level: str = "none"
@@ -177,6 +186,8 @@ class Turn:
     understood: bool = True
     country: str = ""
     new_session: bool = False
+    handoff: str = ""
+    contact: bool = False
 
     @property
     def risky(self) -> bool:

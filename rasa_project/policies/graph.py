@@ -53,6 +53,7 @@ NAMES = {
     "barrier": "what makes it hard",
     "resources": "company, step by step",
     "kind": "another danger or person",
+    "handoff": "may more be sent? (where a hand-off is set up)",
     "check_in": "still there?",
     "watch": "watch: the ordinary conversation, asks again",
 }
@@ -74,6 +75,11 @@ def edges() -> Dict[Tuple[str, str], Set[str]]:
         messages = INSIDE if state.engaged else OUTSIDE
         if state.stage == "unclear":
             messages = {**OUTSIDE, **INSIDE}
+        if state.stage == "resources":
+            messages = {**INSIDE, "asks for a person": Turn(concern="wants_person", handoff="yes")}
+        if state.stage == "handoff":
+            messages = {name: replace(turn, handoff="yes") for name, turn in INSIDE.items()}
+            messages["a way to reach them"] = Turn(contact=True, handoff="yes")
         for name, turn in messages.items():
             after = step(state, turn).state
             found.setdefault((state.stage, after.stage), set()).add(name)

@@ -42,6 +42,20 @@ CONCERN_BY_INTENT = {
     "greet": "topic_change",
     "ask_capabilities": "topic_change",
     "ask_advice": "what_to_do",
+    "ask_safety_plan": "what_to_do",
+    "ask_sleep_help": "wants_calm",
+    "ask_who_made": "watched",
+    "export_data": "secret",
+    "delete_data": "secret",
+    "ask_medication": "dose",
+    "ask_about_therapy": "helpline",
+    "just_listen": "to_be_heard",
+    "change_topic": "topic_change",
+    "how_are_you": "topic_change",
+    "ask_language": "topic_change",
+    "ask_screening": "topic_change",
+    "ask_results": "topic_change",
+    "pause": "silence",
 }
 """Intent -> concern, where no phrase was found and the message carries no answer."""
 

@@ -24,7 +24,7 @@ PARTS = (
     "acknowledge_1", "acknowledge_2", "ask", "reask", "thanks", "not_sure", "resources", "imminent",
     "near", "call", "go", "barrier", "denied", "wish", "method", "intent", "plan", "past", "heavy",
     "answer_1", "answer_2", "stay_1", "stay_2", "stay_3", "eased", "other", "other_stay",
-    "danger", "danger_imminent",
+    "danger", "danger_imminent", "handoff_noted",
 )  # fmt: skip
 """What exists in each language, as `utter_crisis_<language>_<part>`."""
 
@@ -57,6 +57,8 @@ _RULES: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
      ("acknowledge_1", "acknowledge_2")),
     (r"(?:wish|method|intent|plan|past)_.*|bridge_.*", ("answer_1", "answer_2")),
     (r"stay_.*|open_question", ("stay_1", "stay_2", "stay_3")),
+    (r"handoff_noted", ("handoff_noted",)),
+    (r"handoff_.*", ("resources",)),
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, Tuple
 
 from rasa.shared.core.events import UserUttered
@@ -14,12 +15,17 @@ MISUSE_THRESHOLD = 0.5
 OPEN_TO_INTENTS = ("near", "step", "barrier", "kind", "")
 """Questions to which the classifier's yes and no count for short free text as well. About thoughts,
 intent and plans only a clear yes or no does: "nobody" is no "no"."""
+HANDOFF_SIGNS = frozenset({"share_messages", "share_contact", "handoff_back", "handoff_news"})
+"""Signs that mean something only where a hand-off has come up."""
+LEAST_DIGITS = 6
 SHORT_WORDS = 6
 SURE_INTENT = 0.9
 
 
-def turn_from_message(message: UserUttered, state: CrisisState, new_session: bool = False) -> Turn:
-    """What a message says, read for the question that waits in `state`.
+def turn_from_message(
+    message: UserUttered, state: CrisisState, new_session: bool = False, handoff: str = ""
+) -> Turn:
+    """What a message says, read for the question that waits in `state`; `handoff`: see `Turn`.
 
     Without a verdict of the gate (test stories) the intent `crisis` counts as high. The intent
     alone, against the gate, counts as moderate where it is sure and no crisis leads yet.
@@ -38,6 +44,8 @@ def turn_from_message(message: UserUttered, state: CrisisState, new_session: boo
         counts = state.question in OPEN_TO_INTENTS and len(text.split()) <= SHORT_WORDS
         intent = intent if answer or counts or not text else "nlu_fallback"
     signs = heard.signs_of(words)
+    if not state.handoff:
+        signs -= HANDOFF_SIGNS
     if heard.is_retracted(words):
         signs |= {"retracted"}
     language = parsed.get("language") or {}
@@ -62,7 +70,15 @@ def turn_from_message(message: UserUttered, state: CrisisState, new_session: boo
         understood=bool(language.get("handled", True)) if sure else True,
         country=(places.country_in(words) or "") if words else "",
         new_session=new_session,
+        handoff=handoff,
+        contact=state.question == "handoff_contact" and names_contact(words),
     )
+
+
+def names_contact(text: str) -> bool:
+    """Whether there is a mail address or a telephone number in it."""
+    digits = sum(character.isdigit() for character in text)
+    return digits >= LEAST_DIGITS or bool(re.search(r"\S+@\S+\.\w+", text))
 
 
 def _waiting(state: CrisisState) -> str:

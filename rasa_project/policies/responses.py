@@ -23,6 +23,9 @@ _SINGLE = (
     "refuses", "progress", "progress_imminent", "screen_done", "check_in", "check_in_again",
     "check_in_other", "check_in_other_again", "still_there", "other_still", "danger_still",
     "eased", "other_close", "danger_close", "eased_imminent", "eased_other",
+    "handoff_noted", "handoff_offer", "handoff_offer_first", "handoff_offer_again",
+    "handoff_contact", "handoff_contact_again", "handoff_sent", "handoff_sent_short",
+    "handoff_declined", "handoff_withdrawn", "handoff_unanswered", "handoff_down",
 )  # fmt: skip
 _ANSWERS = (
     "wish_yes", "wish_no", "method_yes", "method_no", "intent_no", "intent_unsure", "plan_yes",

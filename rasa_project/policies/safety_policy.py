@@ -35,6 +35,7 @@ from rasa.shared.core.events import (
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from components.handoff import is_configured, is_offered
 from policies import misuse
 from policies.crisis_machine import step
 from policies.crisis_state import CrisisState, Step
@@ -48,6 +49,14 @@ LEVEL_SLOT = "risk_level"
 STAGE_SLOT = "crisis_stage"
 COUNTRY_SLOT = "country"
 OUTCOME_SLOT = "turn_outcome"
+HANDOFF_SET_UP_SLOT = "handoff_set_up"
+HANDOFF_SLOT = "handoff_offered"
+SHARE_SLOT = "handoff_share"
+CONTACT_SLOT = "handoff_contact"
+CONSENT_SLOT = "handoff_consent"
+CONSENTS = {"yes": "yes", "no": "no", "withdrawn": "no"}
+"""`CrisisState.handoff` -> the slot `handoff_consent`; nothing else is a consent."""
+MOST_CONTACT_CHARS = 200
 MOST_ACTIONS = 7
 """Actions after one message, then it listens. A turn that reaches Rasa's own limit (10) without
 listening would leave every later message of the conversation unanswered."""
@@ -117,15 +126,16 @@ class SafetyPolicy(Policy):
         if turn_events is None or message is None:
             return self._abstain(domain)
         executed = [e.action_name for e in turn_events if isinstance(e, ActionExecuted)]
-        result = step_of_last_message(tracker)
+        handoff = str(tracker.get_slot(HANDOFF_SLOT) or "") if executed else handoff_now()
+        result = step_of_last_message(tracker, handoff)
         actions = list(result.actions) or misuse_actions(tracker, result.state)
         if actions and len(executed) < len(actions):
-            events = [*bookkeeping(tracker, message, result.state), *leave_loop(tracker)]
+            events = [*bookkeeping(tracker, message, result.state, handoff), *leave_loop(tracker)]
             return self._act(actions[len(executed)], domain, [] if executed else events)
         if actions:
             return self._act(ACTION_LISTEN_NAME, domain)
         if not executed:
-            return self._abstain(domain, bookkeeping(tracker, message, result.state))
+            return self._abstain(domain, bookkeeping(tracker, message, result.state, handoff))
         if executed[-1] == self.config["no_answer"] or len(executed) >= MOST_ACTIONS:
             return self._act(ACTION_LISTEN_NAME, domain)
         if is_live(tracker) and self._left_without_answer(executed, turn_events):
@@ -180,8 +190,15 @@ def events_since_user_message(tracker: DialogueStateTracker) -> Optional[List[Ev
     return None
 
 
-def step_of_last_message(tracker: DialogueStateTracker) -> Step:
-    """What the machine says to the last user message.
+def handoff_now() -> str:
+    """`yes` while an on-call person can be told, `no` while that fails, empty if not set up."""
+    if not is_configured():
+        return ""
+    return "yes" if is_offered() else "no"
+
+
+def step_of_last_message(tracker: DialogueStateTracker, handoff: str = "") -> Step:
+    """What the machine says to the last user message; `handoff`: see `Turn`.
 
     The slot is what counts where it was set; after its last setting the machine is run over the
     messages again, so that test stories, in which no slot is set, see the same.
@@ -195,7 +212,8 @@ def step_of_last_message(tracker: DialogueStateTracker) -> Step:
     for event in events[start : last + 1]:
         if isinstance(event, UserUttered):
             is_first = new_session and event is events[last]
-            turn = turn_from_message(event, state, is_first and state.rounds > 0)
+            returns = is_first and (state.rounds > 0 or bool(state.handoff))
+            turn = turn_from_message(event, state, returns, handoff)
             result = step(state, turn)
             state = result.state
     return result
@@ -211,18 +229,38 @@ def _last_state(events: List[Event]) -> Tuple[CrisisState, int]:
 
 
 def bookkeeping(
-    tracker: DialogueStateTracker, message: UserUttered, state: CrisisState
+    tracker: DialogueStateTracker, message: UserUttered, state: CrisisState, handoff: str = ""
 ) -> List[Event]:
-    """Slot events for what this message changed."""
+    """Slot events for what this message changed.
+
+    The hand-off service reads the kind from the state when the level rises, and what is shared
+    when the consent is given, so these come first.
+    """
+    consent = CONSENTS.get(state.handoff)
     values = {
+        HANDOFF_SET_UP_SLOT: "yes" if handoff else None,
+        HANDOFF_SLOT: handoff or None,
         STATE_SLOT: state.as_slot(),
         LEVEL_SLOT: state.level,
         STAGE_SLOT: state.stage,
         COUNTRY_SLOT: state.country or country_of(message) or tracker.get_slot(COUNTRY_SLOT),
+        SHARE_SLOT: state.share or None,
+        CONTACT_SLOT: _contact(tracker, message, state),
+        CONSENT_SLOT: consent,
     }
     return [
         SlotSet(slot, value) for slot, value in values.items() if tracker.get_slot(slot) != value
     ]
+
+
+def _contact(
+    tracker: DialogueStateTracker, message: UserUttered, state: CrisisState
+) -> Optional[str]:
+    """The way to reach the person: kept while they want it known, forgotten when they do not."""
+    if not state.contact:
+        return None
+    kept = tracker.get_slot(CONTACT_SLOT)
+    return kept or (message.text or "").strip()[:MOST_CONTACT_CHARS]
 
 
 def is_live(tracker: DialogueStateTracker) -> bool:

@@ -23,6 +23,8 @@ STAGE_OF = {
     "barrier": "barrier",
     "check": "check_in",
     "kind": "kind",
+    "handoff": "handoff",
+    "handoff_contact": "handoff",
 }
 """Question -> stage; the questions of the screen are in stage `screen`."""
 
@@ -33,6 +35,8 @@ _WORDINGS = {
     "check": ("check_in", "check_in_again"),
     "heavy": ("how_heavy_1", "how_heavy_2"),
     "step": ("ask_step_write_1", "ask_step_write_2"),
+    "handoff": ("handoff_offer", "handoff_offer_again"),
+    "handoff_contact": ("handoff_contact", "handoff_contact_again"),
 }
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rasa_sdk import Tracker
 
+from actions.action_llm_fallback import open_turn
 from actions.errors import DataFileError
 from actions.guardrails.output import OutputGuardrail
 from actions.history import Said
@@ -18,7 +20,7 @@ from actions.reply_bank import (
 )
 from actions.reply_rules import broken_rules
 from actions.responders.base import OpenTurn
-from actions.topics import TOPIC_PATTERNS, feeling_word, topic_word, topics_of
+from actions.topics import INTENT_TOPICS, TOPIC_PATTERNS, feeling_word, topic_word, topics_of
 
 Make = Callable[..., OpenTurn]
 
@@ -114,6 +116,27 @@ def test_function_of(text: str, function: str) -> None:
 def test_choice_fits_the_topic(bank: ReplyBank, make_turn: Make, text: str, topic: str) -> None:
     assert topics_of(text)[0] == topic
     assert bank.choose(make_turn(text)).id.split(".")[0] == topic
+
+
+def test_the_intent_tells_the_topic_where_no_key_word_does(
+    bank: ReplyBank, make_turn: Make
+) -> None:
+    text = "four in the morning and still counting the cracks in the ceiling"
+    assert topics_of(text) == []
+    assert bank.choose(make_turn(text, topic="sleep")).id.startswith("sleep.")
+    assert not bank.choose(make_turn(text)).id.startswith("sleep.")
+    assert bank.choose(make_turn("my boss shouts at me", topic="sleep")).id.startswith("work.")
+
+
+@pytest.mark.parametrize(("confidence", "topic"), [(0.9, "grief"), (0.3, None), ("high", None)])
+def test_only_a_sure_intent_tells_it(confidence: object, topic: str | None) -> None:
+    latest = {"text": "x", "intent": {"name": "share_grief", "confidence": confidence}}
+    tracker = Tracker("s", {}, latest, [], False, None, {}, "action_listen")
+    assert open_turn(tracker).topic == topic
+
+
+def test_intent_topics_exist() -> None:
+    assert set(INTENT_TOPICS.values()) <= set(TOPIC_PATTERNS)
 
 
 def test_topic_words_only_where_surely_theirs() -> None:

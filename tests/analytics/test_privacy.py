@@ -53,6 +53,15 @@ def test_words_are_stored_when_asked_for(told: None, command: Any, tracker: Any,
     assert [row["value_kept"] for row in rows("slot")] == [1, 1]
 
 
+def test_a_way_to_reach_somebody_is_never_copied(
+    tracker: Any, make: Any, command: Any, rows: Any
+) -> None:
+    tracker.add((SENDER, make.slot(1_790_000_000.0, "handoff_contact", SECRET)))
+    settings = {"ANALYTICS_STORE_TEXT": "1", "ANALYTICS_SLOT_VALUES": "handoff_contact"}
+    assert command("ingest", "--once", **settings).returncode == 0
+    assert [(row["value"], row["value_kept"]) for row in rows("slot")] == [(None, 0)]
+
+
 def test_text_that_databases_refuse_is_made_storable(
     tracker: Any, make: Any, command: Any, rows: Any
 ) -> None:

@@ -15,38 +15,13 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 TRAINING = DATA / "nlu"
 HELD_BACK = DATA / "nlu_test" / "test.yml"
 
-MINIMUM = {
-    "affirm": 60,
-    "ask_advice": 60,
-    "ask_capabilities": 50,
-    "ask_exercise": 70,
-    "ask_helpline": 50,
-    "ask_human": 50,
-    "ask_privacy": 60,
-    "ask_referral": 80,
-    "bot_challenge": 50,
-    "correction": 25,
-    "crisis": 60,
-    "barrier_to_help": 30,
-    "deny": 60,
-    "feedback_negative": 50,
-    "feedback_positive": 40,
-    "goodbye": 50,
-    "greet": 60,
-    "out_of_scope": 200,
-    "prefer_any": 20,
-    "prefer_free": 20,
-    "repeat_request": 25,
-    "share_feelings": 300,
-    "silence_noise": 30,
-    "stop": 50,
-    "thank": 50,
-    "unsure": 40,
-}
-HELD_BACK_MINIMUM = 12
+INTENTS = Path(__file__).resolve().parents[2] / "docs" / "intents.md"
+DOMAIN = Path(__file__).resolve().parents[2] / "rasa_project" / "domain"
+MINIMUM = 50
+HELD_BACK_MINIMUM = 9
 NEAR_DUPLICATE = 0.8
 
-# Suicidal content belongs to `crisis`; `share_feelings` goes to the language model.
+# Suicidal content belongs to `crisis`; what is shared goes to the language model.
 RISK_WORDS = re.compile(
     r"suicid|kill(ing)? myself|end (it all|my life)|self[- ]?harm|(hurt|harm|cut)(ting)? myself"
     r"|(want|wish|ready) to die|be dead|better off without me"
@@ -133,17 +108,47 @@ def count(examples: list[Example], intent: str) -> int:
     return sum(example.intent == intent for example in examples)
 
 
-def test_the_intents_are_the_agreed_ones(training: list[Example], held_back: list[Example]) -> None:
-    assert {example.intent for example in training} == set(MINIMUM)
-    assert {example.intent for example in held_back} == set(MINIMUM)
+def documented() -> dict[str, str]:
+    """Intent -> what it leads to, from the table of docs/intents.md."""
+    rows = re.findall(r"^\| `(\w+)` \|[^|]+\| ([^|]+) \|", INTENTS.read_text("utf-8"), re.MULTILINE)
+    return {intent: end.strip().strip("`") for intent, end in rows}
 
 
-@pytest.mark.parametrize("intent", sorted(MINIMUM))
-def test_every_intent_has_enough_examples(
-    intent: str, training: list[Example], held_back: list[Example]
+def test_the_intents_are_the_documented_ones(
+    training: list[Example], held_back: list[Example]
 ) -> None:
-    assert count(training, intent) >= MINIMUM[intent], f"{intent}: too few training examples"
-    assert count(held_back, intent) >= HELD_BACK_MINIMUM, f"{intent}: too few test examples"
+    assert {example.intent for example in training} == set(documented())
+    assert {example.intent for example in held_back} == set(documented())
+    domain = yaml.safe_load((DOMAIN / "core.yml").read_text(encoding="utf-8"))["intents"]
+    assert set(documented()) <= set(domain)
+    assert len(documented()) >= 40
+    assert len(training) >= 3000
+
+
+def test_every_intent_leads_where_the_document_says() -> None:
+    ends: dict[str, str] = {}
+    for path in sorted((DATA / "rules").glob("*.yml")):
+        for rule in yaml.safe_load(path.read_text(encoding="utf-8"))["rules"]:
+            steps = rule["steps"]
+            if "condition" in rule or "intent" not in steps[0]:
+                continue
+            named = [step["action"] for step in steps[1:] if "action" in step]
+            form = [name for name in named if name.endswith("_form")]
+            ends[steps[0]["intent"]] = (form or named)[0]
+    config = yaml.safe_load((DOMAIN.parent / "config.yml").read_text(encoding="utf-8"))
+    exercises = next(p for p in config["policies"] if "exercises" in p)
+    for intent, name in exercises["start_intents"].items():
+        ends[intent] = exercises["exercises"][name][0]
+    ends["crisis"] = "the crisis conversation"
+    assert {intent: ends.get(intent) for intent in documented()} == documented()
+
+
+def test_every_intent_has_enough_examples(
+    training: list[Example], held_back: list[Example]
+) -> None:
+    for intent in documented():
+        assert count(training, intent) >= MINIMUM, f"{intent}: too few training examples"
+        assert count(held_back, intent) >= HELD_BACK_MINIMUM, f"{intent}: too few test examples"
 
 
 def test_no_example_stands_twice(training: list[Example], held_back: list[Example]) -> None:
@@ -171,20 +176,16 @@ def test_nothing_suicidal_is_labelled_as_sharing(
     wrong = [
         example
         for example in training + held_back
-        if example.intent in {"share_feelings", "ask_advice"} and RISK_WORDS.search(example.text)
+        if (example.intent.startswith("share_") or example.intent == "ask_advice")
+        and RISK_WORDS.search(example.text)
     ]
     assert wrong == []
 
 
 def test_sharing_has_long_messages_and_fragments(training: list[Example]) -> None:
-    lengths = [len(e.text.split()) for e in training if e.intent == "share_feelings"]
+    lengths = [len(e.text.split()) for e in training if e.intent.startswith("share_")]
     assert sum(length >= 30 for length in lengths) >= 5
     assert sum(length <= 4 for length in lengths) >= 30
-
-
-def test_the_readme_explains_every_intent() -> None:
-    readme = (TRAINING / "README.md").read_text(encoding="utf-8")
-    assert [intent for intent in MINIMUM if f"| `{intent}` |" not in readme] == []
 
 
 def test_checks_notice_bad_data() -> None:

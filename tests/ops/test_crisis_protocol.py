@@ -281,6 +281,73 @@ ANSWERS: dict[tuple[str, str], list[Case]] = {
     ],
 }
 
+TOLD = {"handoff": "noted", "known": {"direct": "yes", "intent": "no", "past": "yes"}}
+SCREENED = {"asked": {"method": 2, "near": 2, "direct": 1, "plan": 2}}
+OFFERED = state(
+    "handoff", question="handoff", handoff="asking", asked={"handoff": 1}, said=("handoff_offer",)
+)
+PERSON = Turn(concern="wants_person", handoff="yes")
+
+
+def agreed(share: str) -> CrisisState:
+    asked_once = {"handoff": 1, "handoff_contact": 1}
+    said = ("handoff_contact",)
+    return state(
+        "handoff", question="handoff_contact", handoff="agreed", share=share, asked=asked_once,
+        said=said,
+    )  # fmt: skip
+
+
+# (before, message), as in the table of the hand-off -> state before and message.
+HANDOFF: dict[tuple[str, str], list[Case]] = {
+    ("the flow leads at", "any that gets"): [
+        (asked("imminent"), Turn(answer="yes", handoff="yes")),
+        (screened("method"), Turn(answer="no", handoff="yes")),
+    ],
+    ("told, `resources`", "anything that gets"): [
+        (state("resources", **TOLD, **SCREENED), Turn(topic="loss", handoff="yes")),
+    ],
+    ("told, no question about danger", '"I want a real'): [
+        (state("resources", **TOLD, **SCREENED), PERSON),
+        (state("barrier", **TOLD, **SCREENED), PERSON),
+    ],
+    ("not told, no question", '"I want a real'): [
+        (state("resources", **{**TOLD, "handoff": ""}, **SCREENED), PERSON),
+    ],
+    ("asked to send something", "yes, or which"): [
+        (OFFERED, Turn(answer="yes", handoff="yes")),
+        (OFFERED, Turn(intent="share_contact", handoff="yes")),
+    ],
+    ("asked to send something", "no |"): [(OFFERED, Turn(answer="no", handoff="yes"))],
+    ("asked to send something", "not read"): [(OFFERED, Turn(handoff="yes"))],
+    ("asked for a way to reach them |", "a number"): [
+        (agreed(share), Turn(contact=True, handoff="yes")) for share in ("messages", "contact")
+    ],
+    ("asked for a way to reach them |", "no, messages"): [
+        (agreed("messages"), Turn(answer="no", handoff="yes")),
+    ],
+    ("asked for a way to reach them |", "no, only"): [
+        (agreed("contact"), Turn(answer="no", handoff="yes")),
+    ],
+    ("asked for a way to reach them |", "not read"): [(agreed("contact"), Turn(handoff="yes"))],
+    ("asked for a way to reach them, messages", "`imminent`"): [
+        (agreed("messages"), Turn("imminent", "self_harm", handoff="yes")),
+    ],
+    ("consent |", "\"don't send"): [
+        (
+            state("resources", handoff="yes", share="messages", contact=True),
+            Turn(handoff="yes", signs=frozenset({"handoff_back"})),
+        ),
+    ],
+    ("told |", '"has anyone'): [
+        (state("resources", **TOLD), Turn(handoff="yes", signs=frozenset({"handoff_news"}))),
+    ],
+    ("asked |", "any, and the service"): [
+        (OFFERED, Turn(answer="yes", handoff="no")),
+        (agreed("contact"), Turn(contact=True, handoff="no")),
+    ],
+}
+
 OPENINGS = "`hear_*` or `re_*` or `barrier_*` or `chronic` or `said_plainly` or `acknowledge_*`"
 
 
@@ -350,6 +417,38 @@ def test_an_answer(row: list[str]) -> None:
             assert at_least(reached, level.split("`")[1])
         else:
             assert f"`{reached}`" == level, (before, message)
+
+
+@pytest.mark.parametrize("row", table("## Where a hand-off is set up"), ids=lambda row: row[2])
+def test_a_hand_off(row: list[str]) -> None:
+    before_cell, message_cell, spoken, after_cell = row
+    found = [
+        cases
+        for (beginning, message), cases in HANDOFF.items()
+        if f"{before_cell} |".startswith(beginning) and f"{message_cell} |".startswith(message)
+    ]
+    assert len(found) == 1
+    for before, turn in found[0]:
+        result = step(before, turn)
+        said = [name.removeprefix("utter_crisis_") for name in result.actions]
+        named = re.findall(r"`([^`]+)`", spoken)
+        if "before its last text" in spoken:
+            assert said[-2] == named[0]
+        elif "in its place" in spoken:
+            assert said[-1] == named[0]
+            assert len(said) > 1
+        else:
+            assert len(said) == len(named)
+            assert all(fnmatch(name, pattern) for name, pattern in zip(said, named))
+        if stages := re.findall(r"`(\w+)`", after_cell):
+            assert result.state.stage in stages
+        assert (result.state.handoff == "yes") is after_cell.startswith("consent,") or (
+            after_cell == "consent"
+        )
+
+
+def test_every_case_of_a_hand_off_has_its_row() -> None:
+    assert len(HANDOFF) == len(table("## Where a hand-off is set up"))
 
 
 def test_every_case_has_its_row() -> None:

@@ -77,3 +77,20 @@ def test_a_file_without_countries_is_refused(tmp_path) -> None:
     path.write_text("lines: []", encoding="utf-8")
     with pytest.raises(ValueError, match="countries"):
         Contacts.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "ways"),
+    [
+        ([{"name": "A", "call": "1"}], "call 1"),
+        ([{"name": "A", "call": "1", "text": "1"}], "call or text 1"),
+        ([{"name": "A", "call": "1", "chat": "a.org"}], "call 1, or chat at a.org"),
+        (
+            [{"name": "A", "call": "1"}, {"name": "B", "text": "2"}],
+            "call 1, or in writing B: text 2",
+        ),
+    ],
+)
+def test_where_one_can_write_is_said_with_the_line(lines, ways) -> None:
+    entry = {"name": "Somewhere", "emergency": "112", "lines": lines}
+    assert Contacts({"XX": entry}).phrases("XX")["crisis_line_ways"] == ways

@@ -33,7 +33,9 @@ UNDECIDED_MISUSE = frozenset(
     {"harm_to_others", "method_seeking", "medication", "everyday", "research"}
 )
 """Kinds and tags of risk messages that may be misuse as well; nobody labelled them for it."""
-UNDECIDED_INTENTS = frozenset({"out_of_scope", "feedback_negative", "bot_challenge"})
+UNDECIDED_INTENTS = frozenset(
+    {"out_of_scope", "feedback_negative", "bot_challenge", "ask_diagnosis", "ask_medication"}
+)
 """Intents whose examples may be misuse as well."""
 UNDECIDED_RISK = frozenset({"harmful_request", "diagnosis_or_dosage", "abuse"})
 """Categories of misuse whose messages may carry risk as well."""

@@ -664,6 +664,20 @@ def page_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("is_set_up", [False, True])
+async def test_the_page_says_that_notes_are_sent_where_they_are(
+    client, http, monkeypatch, is_set_up
+):
+    monkeypatch.delenv("HANDOFF_WEBHOOK_URL", raising=False)
+    if is_set_up:
+        monkeypatch.setenv("HANDOFF_WEBHOOK_URL", "https://example.org/hook")
+    page = await client()
+    async with http.get(f"{page.base}/") as answer:
+        text = await answer.text()
+    assert "Nobody is reading along live." in text
+    assert ("are sent a short note" in text) is is_set_up
+
+
 async def test_page_headers(client, http, page_dir):
     page = await client(
         credentials={"page_dir": str(page_dir), "frame_ancestors": ["https://a.org"]}
