@@ -125,6 +125,7 @@ class SafetyGates(_Section):
     other_threshold: float = Field(gt=0, lt=1)
     high_threshold: float = Field(gt=0, lt=1)
     misuse_threshold: float = Field(gt=0, lt=1)
+    jailbreak_threshold: float = Field(gt=0, lt=1)
     composed_limit: int = Field(ge=0)
     licensed_limit: int = Field(ge=0)
     max_rows: int = Field(ge=0)

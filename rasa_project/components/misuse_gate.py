@@ -96,17 +96,24 @@ class MisuseGate(GraphComponent):
     def __init__(
         self, config: Dict[str, Any], classifier: Classifier, patterns: MisusePatterns
     ) -> None:
-        threshold = {**self.get_default_config(), **config}["threshold"]
-        if threshold is not None and not 0 < threshold < 1:
-            raise InvalidConfigException(f"MisuseGate: threshold must be in (0, 1): {threshold}")
+        config = {**self.get_default_config(), **config}
+        for key in ("threshold", "jailbreak_threshold"):
+            if config[key] is not None and not 0 < config[key] < 1:
+                raise InvalidConfigException(f"MisuseGate: {key} must be in (0, 1): {config[key]}")
         self._classifier = classifier
         self._patterns = patterns
-        self._threshold = threshold or classifier.card["misuse_threshold"]
+        card = classifier.card
+        self._threshold = config["threshold"] or card["misuse_threshold"]
+        self._jailbreak_threshold = config["jailbreak_threshold"] or card["jailbreak_threshold"]
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
-        """`threshold` on the calibrated score; None: the one in `safety.json`."""
-        return {"threshold": None}
+        """Operating points on the calibrated score; None: the one in `safety.json`.
+
+        `threshold`: from here on it is misuse. `jailbreak_threshold`: the same where the likeliest
+        category is `jailbreak`, which hardly any ordinary message resembles.
+        """
+        return {"threshold": None, "jailbreak_threshold": None}
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Judges each message; empty ones and buttons' payloads are no misuse."""
@@ -124,8 +131,10 @@ class MisuseGate(GraphComponent):
         matched = self._patterns.judge(readable(text))
         score = max(verdict.wrong, matched["score"])
         category = None
+        likeliest = self._classifier.card["misuse"][1 + int(np.argmax(verdict.misuse[1:]))]
+        enough = self._jailbreak_threshold if likeliest == "jailbreak" else self._threshold
         if matched["category"] and matched["score"] >= verdict.wrong:
             category = matched["category"]
-        elif verdict.wrong >= self._threshold:
-            category = self._classifier.card["misuse"][1 + int(np.argmax(verdict.misuse[1:]))]
+        elif verdict.wrong >= enough:
+            category = likeliest
         return {"category": category, "score": round(score, 4)}

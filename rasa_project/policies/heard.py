@@ -45,8 +45,6 @@ CONCERN_BY_INTENT = {
     "ask_safety_plan": "what_to_do",
     "ask_sleep_help": "wants_calm",
     "ask_who_made": "watched",
-    "export_data": "secret",
-    "delete_data": "secret",
     "ask_medication": "dose",
     "ask_about_therapy": "helpline",
     "just_listen": "to_be_heard",

@@ -11,7 +11,6 @@ from policies import heard, places
 from policies.crisis_state import CrisisState, Turn, at_least
 
 CRISIS_INTENT = "crisis"
-MISUSE_THRESHOLD = 0.5
 OPEN_TO_INTENTS = ("near", "step", "barrier", "kind", "")
 """Questions to which the classifier's yes and no count for short free text as well. About thoughts,
 intent and plans only a clear yes or no does: "nobody" is no "no"."""
@@ -101,7 +100,5 @@ def _by_intent(message: UserUttered, has_verdict: bool, state: CrisisState) -> T
 
 
 def misuse_category(parsed: Mapping[str, Any]) -> str:
-    """The misuse gate's category, if it is sure enough; otherwise empty."""
-    misuse = parsed.get("misuse") or {}
-    sure = float(misuse.get("score") or 0) >= MISUSE_THRESHOLD
-    return str(misuse.get("category") or "") if sure else ""
+    """The misuse gate's category; empty if it sees none. How sure it must be is its setting."""
+    return str((parsed.get("misuse") or {}).get("category") or "")

@@ -235,7 +235,13 @@ def train_gates(params: dict[str, Any], root: Path, output: Path, corpus: Path) 
         },
         **{
             key: params[key]
-            for key in ("threshold", "other_threshold", "high_threshold", "misuse_threshold")
+            for key in (
+                "threshold",
+                "other_threshold",
+                "high_threshold",
+                "misuse_threshold",
+                "jailbreak_threshold",
+            )
         },
     }
     (output / "safety.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
