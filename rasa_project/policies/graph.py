@@ -112,7 +112,7 @@ def mermaid() -> str:
         if before == after:
             continue
         shown = names - ANSWERS | {"any answer"} if names >= ANSWERS else names
-        label = ", ".join(sorted(shown, key=lambda name: order.get(name, -1)))
+        label = ", ".join(sorted(shown, key=lambda name: (order.get(name, -1), name)))
         lines.append(f'    {before} -->|"{label}"| {after}')
     return "\n".join(lines)
 
