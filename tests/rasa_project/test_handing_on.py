@@ -19,6 +19,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from components.nlg import ScriptedNaturalLanguageGenerator
 from policies.crisis_machine import step
 from policies.crisis_state import CrisisState, Step, Turn
+from policies.heard import signs_of
 from policies.reading import names_contact
 from policies.safety_policy import SafetyPolicy
 
@@ -209,6 +210,27 @@ def test_spanish_is_told_in_spanish_and_not_offered_what_is_not_explained() -> N
 )
 def test_contacts_are_told_from_other_words(text: str, is_one: bool) -> None:
     assert names_contact(text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("please don't send it", "handoff_back"),
+        ("i want my messages back", "handoff_back"),
+        ("i changed my mind, leave them out of it", "handoff_back"),
+        ("has anyone read it yet?", "handoff_news"),
+        ("is somebody coming", "handoff_news"),
+        ("when will they call", "handoff_news"),
+        ("they have no idea, nobody would come", ""),
+        ("why do they see me like that", ""),
+        ("i changed my mind about the pills", ""),
+        ("i never tell them anything", ""),
+        ("will it ever stop", ""),
+    ],
+)
+def test_news_and_withdrawal_are_told_from_a_life(text: str, sign: str) -> None:
+    found = signs_of(text) & {"handoff_back", "handoff_news"}
+    assert found == ({sign} if sign else set())
 
 
 # Inside Rasa.
