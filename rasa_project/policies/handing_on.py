@@ -65,8 +65,9 @@ def answer_offer(state: CrisisState, turn: Turn) -> Reply:
         return ["handoff_down"], to_resources(replace(state, handoff="noted"))
     wants_contact = turn.intent == "share_contact" or "share_contact" in turn.signs
     wants_messages = turn.intent == "share_messages" or "share_messages" in turn.signs
-    if turn.reply != "no" and (wants_contact or wants_messages or turn.reply == "yes"):
-        share = MESSAGES if wants_messages or not wants_contact else CONTACT
+    if turn.reply in ("", "yes") and (wants_contact or wants_messages or turn.reply == "yes"):
+        # Where both are named, the less of it: "send them my number" sends no messages.
+        share = CONTACT if wants_contact and turn.intent != "share_messages" else MESSAGES
         agreed = replace(state, handoff="agreed", share=share)
         return ask([], agreed, "handoff_contact")
     if not turn.reply and state.asked.get("handoff", 0) < TIMES_ASKED:

@@ -442,9 +442,8 @@ def test_a_hand_off(row: list[str]) -> None:
             assert all(fnmatch(name, pattern) for name, pattern in zip(said, named))
         if stages := re.findall(r"`(\w+)`", after_cell):
             assert result.state.stage in stages
-        assert (result.state.handoff == "yes") is after_cell.startswith("consent,") or (
-            after_cell == "consent"
-        )
+        gives_consent = after_cell == "consent" or after_cell.startswith("consent, ")
+        assert (result.state.handoff == "yes") is gives_consent
 
 
 def test_every_case_of_a_hand_off_has_its_row() -> None:

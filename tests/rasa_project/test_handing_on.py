@@ -99,6 +99,7 @@ def test_it_is_offered_once_in_company_and_a_no_is_taken() -> None:
         (up(answer="yes"), "messages"),
         (up(intent="share_contact"), "contact"),
         (up(signs=frozenset({"share_contact"})), "contact"),
+        (up(signs=frozenset({"share_contact", "share_messages"})), "contact"),
     ],
 )
 def test_a_yes_asks_for_a_way_to_be_reached_before_anything_goes(turn: Turn, share: str) -> None:
@@ -132,6 +133,26 @@ def test_danger_on_the_way_is_answered_first_and_the_yes_still_holds() -> None:
     assert said(result)[0].startswith("imminent")
     assert "handoff_sent_short" in said(result)
     assert result.state.handoff == "yes"
+
+
+@pytest.mark.parametrize("answer", ["unsure", "no"])
+def test_doubt_is_no_consent_whatever_else_is_said(answer: str) -> None:
+    turn = up(answer=answer, signs=frozenset({"share_messages"}))
+    assert step(offered(), turn).state.handoff == "no"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("yes, send them", True),
+        ("send the messages", True),
+        ("what would you send them", False),
+        ("i don't know if you could send it", False),
+        ("he used to send me messages", False),
+    ],
+)
+def test_only_a_plain_word_for_sending_counts(text: str, is_one: bool) -> None:
+    assert ("share_messages" in signs_of(text)) is is_one
 
 
 def test_a_yes_counts_only_to_a_question_just_asked() -> None:
