@@ -4,7 +4,7 @@ MAIN := .venv/bin/python
 RASA := rasa_project/.venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test shell train check doctor bench safety-card nlu-lint setup lock format encoder gates webchat e2e
+.PHONY: help run test shell train check doctor bench safety-card nlu-lint nlu-comparison setup lock format encoder gates intents webchat e2e
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,12 +39,19 @@ safety-card: setup ## Score the gates on the frozen test and write reports/safet
 nlu-lint: setup ## Find intent examples that repeat others or sit nearer to another intent
 	@cd rasa_project && .venv/bin/python -m components.nlu_lint
 
+nlu-comparison: ## Compare intent classifiers, hours; writes docs/nlu-comparison.md (see `--help`)
+	@$(PYTHON) -m ops setup --for compare
+	@$(MAIN) -m training_pipeline compare-nlu $(ARGS)
+
 encoder: setup ## Export the sentence encoder anew
 	@$(MAIN) -m training_pipeline run --stage sentence_encoder
 
 gates: setup ## Train the risk gate anew
 	@$(MAIN) -m training_pipeline run --stage house_text
 	@$(MAIN) -m training_pipeline run --stage safety_gates
+
+intents: setup ## Tune the intent classifier anew
+	@$(MAIN) -m training_pipeline run --stage intents
 
 webchat: ## Fetch the rasa-webchat widget for its demo page
 	@cd rasa_project/web && npm run --silent vendor

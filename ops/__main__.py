@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m ops", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     setup = commands.add_parser("setup", help="make or update the two environments")
-    setup.add_argument("--for", dest="purpose", choices=("run", "test"), default="run")
+    setup.add_argument("--for", dest="purpose", choices=tuple(install.GROUPS), default="run")
     commands.add_parser("doctor", help="check this machine and say what to do")
     train = commands.add_parser("train", help="train the Rasa model if its inputs changed")
     train.add_argument("--force", action="store_true", help="train even if nothing changed")

@@ -1,7 +1,7 @@
 """Creates the two environments from the locked requirement files, with uv.
 
 Standard library only. An environment is rebuilt when its lock files, its Python or the wish
-list (`run` or `test`) changed; otherwise set-up costs nothing.
+list (a purpose of `GROUPS`) changed; otherwise set-up costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from ops.places import MAIN_ENV, RASA_ENV, RASA_HOME, ROOT, var
 TORCH = "torch==2.13.0"
 RUN_GROUPS = ("actions", "llm", "analytics", "ops")
 TEST_GROUPS = (*RUN_GROUPS, "training", "dev")
+COMPARE_GROUPS = (*TEST_GROUPS, "compare")
+GROUPS = {"run": RUN_GROUPS, "test": TEST_GROUPS, "compare": COMPARE_GROUPS}
+"""What the services' environment holds for each purpose; a later one serves the ones before."""
 
 
 @dataclass(frozen=True)
@@ -46,49 +49,40 @@ class Environment:
             digest.update(lock.read_bytes())
         return digest.hexdigest()
 
+    def is_built(self) -> bool:
+        """Whether the folder holds just this."""
+        return self.stamp.is_file() and self.stamp.read_text() == self.fingerprint()
+
 
 def environments(purpose: str) -> list[Environment]:
-    """The environments for `run` or `test`.
+    """The environments for `run`, `test` or `compare` (tests, and what only `compare-nlu` needs).
 
-    A main environment that was built for `test` also serves `run`.
+    A services' environment that was built for a later one of them serves the earlier ones too.
     """
-    tests = purpose == "test" or _built_for_tests()
-    groups = TEST_GROUPS if tests else RUN_GROUPS
-    rasa_lock = "requirements-dev.txt" if tests else "requirements.txt"
-    return [
-        Environment("Rasa", RASA_ENV, "3.10", [RASA_HOME / rasa_lock]),
-        Environment(
-            "services",
-            MAIN_ENV,
-            "3.11",
-            [ROOT / "requirements" / f"{group}.txt" for group in groups],
-            torch=tests,
-        ),
-    ]
+    purposes = list(GROUPS)
+    larger = purposes[purposes.index(purpose) + 1 :]
+    purpose = next((wider for wider in larger if _services(wider).is_built()), purpose)
+    rasa_lock = "requirements.txt" if purpose == "run" else "requirements-dev.txt"
+    return [Environment("Rasa", RASA_ENV, "3.10", [RASA_HOME / rasa_lock]), _services(purpose)]
 
 
-def _built_for_tests() -> bool:
-    wanted = Environment(
+def _services(purpose: str) -> Environment:
+    return Environment(
         "services",
         MAIN_ENV,
         "3.11",
-        [ROOT / "requirements" / f"{group}.txt" for group in TEST_GROUPS],
-        torch=True,
+        [ROOT / "requirements" / f"{group}.txt" for group in GROUPS[purpose]],
+        torch=purpose != "run",
     )
-    return wanted.stamp.is_file() and wanted.stamp.read_text() == wanted.fingerprint()
 
 
 def install(purpose: str) -> None:
-    """Makes the environments for `run` or `test`, telling what it does.
+    """Makes the environments for a purpose of `GROUPS`, telling what it does.
 
     Raises:
         PythonMissing: no Python 3.10 or 3.11. InstallFailed: uv could not build one.
     """
-    stale = [
-        e
-        for e in environments(purpose)
-        if not e.stamp.is_file() or e.stamp.read_text() != e.fingerprint()
-    ]
+    stale = [environment for environment in environments(purpose) if not environment.is_built()]
     if not stale:
         return
     uv = find_uv()

@@ -131,12 +131,29 @@ class SafetyGates(_Section):
     max_rows: int = Field(ge=0)
 
 
+class Intents(_Section):
+    """Tuning of the intent classifier's branch."""
+
+    source: str
+    output: Path
+    epochs: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    ngram_share: float = Field(ge=0)
+    pull: float = Field(ge=0)
+    calibration_share: float = Field(gt=0, lt=1)
+    max_rows: int = Field(ge=0)
+
+
 class Params(_Section):
     """The whole of ``params.yaml``: one section per stage."""
 
     seed: int
     sentence_encoder: SentenceEncoder
     safety_gates: SafetyGates
+    intents: Intents
     house_text: HouseText
     house_tokenizer: HouseTokenizer
     house_pretrain: HousePretrain

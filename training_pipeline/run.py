@@ -15,12 +15,14 @@ from training_pipeline.stages import (
     house_tokenizer,
     house_tune,
     house_verify,
+    intents,
     safety_gates,
     sentence_encoder,
 )
 
 STAGES: tuple[Stage, ...] = (
     sentence_encoder.STAGE,  # MiniLM as ONNX, for every NLU component
+    intents.STAGE,  # the intents' branch on the encoder's trunk
     house_text.STAGE,  # compose the conversations and the prose
     safety_gates.STAGE,  # the gates' branch on the encoder's trunk
     house_tokenizer.STAGE,  # learn the byte-level BPE vocabulary

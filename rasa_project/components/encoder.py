@@ -1,7 +1,7 @@
-"""Sentence embeddings from the committed MiniLM ONNX file, without torch.
+"""MiniLM's trunk and sentence embeddings from the committed ONNX files, without torch.
 
-The file is made by `training_pipeline run --stage sentence_encoder`; `minilm/README.md` is its
-card. One embedding serves intents, the risk gate, the misuse gate and novelty.
+The files are made by `training_pipeline run --stage sentence_encoder`; `minilm/README.md` is their
+card. The trunk is computed once a message; the tuned branches of intents and gates go on from it.
 """
 
 from __future__ import annotations
@@ -15,37 +15,35 @@ import numpy as np
 DEFAULT_FOLDER = Path(__file__).parent / "minilm"
 DIMENSION = 384
 MAX_TOKENS = 256
+FILES = ("trunk.onnx", "upper.onnx", "tokenizer.json")
 
 
 class EncoderFilesMissing(FileNotFoundError):
-    """`model.onnx` or `tokenizer.json` is not where the configuration says."""
+    """One of `FILES` is not where the configuration says."""
 
 
 class SentenceEncoder:
-    """Turns texts into L2-normalised embeddings of shape (n, 384), float32."""
+    """Turns texts into trunk states, and these into L2-normalised embeddings (n, 384), float32."""
 
     def __init__(self, folder: Path = DEFAULT_FOLDER, threads: int = 1) -> None:
-        """Loads tokenizer and graph.
+        """Loads tokenizer and trunk; the layers above it are loaded when they are first asked.
 
         Args:
-            folder: holds `model.onnx` and `tokenizer.json`.
+            folder: holds `FILES`.
             threads: intra-op threads of onnxruntime; one keeps latency steady under load.
 
         Raises:
             EncoderFilesMissing: a file is absent; the message names it.
         """
-        import onnxruntime
         from tokenizers import Tokenizer
 
-        for name in ("model.onnx", "tokenizer.json"):
+        for name in FILES:
             if not (folder / name).is_file():
                 raise EncoderFilesMissing(f"{folder / name} is missing; run `make encoder`.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._folder = folder
+        self._threads = threads
+        self._trunk = session(folder / "trunk.onnx", threads)
+        self._upper: Any = None
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -66,33 +64,55 @@ class SentenceEncoder:
         return [text[offsets[at][0] : offsets[at + inner - 1][1]] for at in starts]
 
     def encode(self, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
-        """Embeds `texts`, sorted by length inside so that batches carry little padding.
+        """MiniLM's own embeddings of `texts`.
 
         Returns:
             Array of shape (len(texts), 384), rows in the order of `texts`.
         """
-        encodings = [self._tokenizer.encode(text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
+        if self._upper is None:
+            self._upper = session(self._folder / "upper.onnx", self._threads)
+        return self.through(self._upper, texts, batch_size)
+
+    def through(self, branch: Any, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
+        """Embeddings by a session that goes on from the trunk: `trunk`, `attention_mask` in.
+
+        Texts are sorted by length inside so that batches carry little padding.
+
+        Returns:
+            Array of shape (len(texts), 384), rows in the order of `texts`.
+        """
+        encodings = [self._tokenizer.encode(text).ids for text in texts]
+        order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
         result = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            width = len(encodings[rows[-1]].ids)
+            width = len(encodings[rows[-1]])
             ids = np.zeros((len(rows), width), dtype=np.int64)
             mask = np.zeros((len(rows), width), dtype=np.int64)
             for position, row in enumerate(rows):
-                tokens = encodings[row].ids
-                ids[position, : len(tokens)] = tokens
-                mask[position, : len(tokens)] = 1
+                ids[position, : len(encodings[row])] = encodings[row]
+                mask[position, : len(encodings[row])] = 1
             inputs = {"input_ids": ids, "attention_mask": mask}
-            result[rows] = self._session.run(["embedding"], inputs)[0]
+            states = {"trunk": self._trunk.run(["trunk"], inputs)[0], "attention_mask": mask}
+            result[rows] = branch.run(["embedding"], states)[0]
         return result
 
-    def encode_with_trunk(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """One text's embedding, shape (384,), and its trunk states, shape (tokens, 384)."""
+    def trunk(self, text: str) -> np.ndarray:
+        """The hidden states of one text after the trunk, shape (tokens, 384)."""
         ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        embedding, trunk = self._session.run(["embedding", "trunk"], inputs)
-        return embedding[0], trunk[0]
+        states: np.ndarray = self._trunk.run(["trunk"], inputs)[0][0]
+        return states
+
+
+def session(path: Path, threads: int = 1) -> Any:
+    """An onnxruntime session on the CPU with `threads` intra-op threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _spans(encoding: Any) -> tuple[list[tuple[int, int]], list[int]]:

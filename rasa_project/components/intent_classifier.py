@@ -1,12 +1,16 @@
-"""NLU component `EmbeddingIntentClassifier`: logistic regression on the MiniLM embedding.
+"""NLU component `EmbeddingIntentClassifier`: a tuned branch on the shared trunk, and n-grams.
 
-Trained inside `rasa train`; stored as plain arrays (no pickle).
+The branch (`intents/branch.onnx`) is tuned by `make intents`; the head over its embedding and over
+n-grams (`intent_head`) is fitted inside `rasa train`, so that a new example counts without tuning.
+`intents/README.md` is the card; `docs/nlu-comparison.md` says why this one.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, Dict, List, Type
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Type
 
 import numpy as np
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -19,14 +23,22 @@ from rasa.shared.nlu.constants import INTENT, INTENT_NAME_KEY, PREDICTED_CONFIDE
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from components.sentence_features import SentenceFeatures, sentence_embedding
+from components import intent_head
+from components.encoder import session, shared_encoder
+from components.intent_head import HeadError, IntentHead, TunedHead
+from components.sentence_features import SentenceFeatures, readable, trunk_states
 
+DEFAULT_FOLDER = Path(__file__).parent / "intents"
+BRANCH = "branch.onnx"
+TUNED = "head.npz"
+FITTED = "fitted.npz"
+FITTED_TO = "branch.sha256"
 RANKING_KEY = "intent_ranking"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class EmbeddingIntentClassifier(GraphComponent):
-    """Multinomial logistic regression over sentence embeddings."""
+    """Linear models over a tuned sentence embedding and over n-grams."""
 
     @classmethod
     def create(
@@ -42,57 +54,52 @@ class EmbeddingIntentClassifier(GraphComponent):
     def __init__(
         self, config: Dict[str, Any], model_storage: ModelStorage, resource: Resource
     ) -> None:
-        if config["C"] <= 0:
+        if config["pull"] < 0:
             raise InvalidConfigException(
-                f"EmbeddingIntentClassifier: C must be > 0, not {config['C']}"
+                f"EmbeddingIntentClassifier: pull must be >= 0, not {config['pull']}"
             )
         self._config = config
         self._model_storage = model_storage
         self._resource = resource
-        self._labels: List[str] = []
-        self._weights = np.zeros((0, 0), dtype=np.float32)
-        self._bias = np.zeros(0, dtype=np.float32)
+        self._folder = Path(config["folder"] or DEFAULT_FOLDER)
+        self._head: Optional[IntentHead] = None
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Settings.
 
-        `C`: inverse regularisation; `ranking_length`: intents reported per message; `cautious`:
-        intents whose replies would turn a person away if they were wrong, with the probability
-        they need; below it the message counts as not understood, and is listened to.
+        `folder`: where `branch.onnx` and `head.npz` are (None: the committed ones); `pull`: how
+        strongly the head is held to the tuned one when it is fitted (`intent_head.fit`);
+        `ranking_length`: intents reported per message, 0 for all; `cautious`: intents whose replies
+        would turn a person away if they were wrong, with the probability they need; below it the
+        message counts as not understood, and is listened to.
         """
-        return {"C": 20.0, "ranking_length": 10, "max_iter": 300, "cautious": {}}
+        return {"folder": None, "pull": 10.0, "ranking_length": 10, "cautious": {}}
 
     @classmethod
     def required_components(cls) -> List[Type]:
-        """The embedding must exist first."""
+        """The trunk's states must exist first."""
         return [SentenceFeatures]
 
     def train(self, training_data: TrainingData) -> Resource:
-        """Fits on all examples with an intent and persists the arrays."""
-        from sklearn.linear_model import LogisticRegression
+        """Fits the head on all examples with an intent and persists it.
 
-        rows = [
-            (sentence_embedding(m), m.get(INTENT))
-            for m in training_data.intent_examples
-            if m.get(TEXT)
-        ]
-        vectors = np.stack([vector for vector, _ in rows if vector is not None])
-        intents = [intent for vector, intent in rows if vector is not None]
-        if len(set(intents)) < 2:
-            raise InvalidConfigException("EmbeddingIntentClassifier needs at least two intents.")
-        model = LogisticRegression(
-            C=self._config["C"], max_iter=self._config["max_iter"], class_weight="balanced"
-        )
-        model.fit(vectors, intents)
-        self._labels = [str(label) for label in model.classes_]
-        weights, bias = model.coef_, model.intercept_
-        if len(self._labels) == 2:
-            weights, bias = np.vstack([-weights, weights]), np.array([-bias[0], bias[0]])
-        self._weights, self._bias = weights.astype(np.float32), bias.astype(np.float32)
+        Raises:
+            InvalidConfigException: fewer than two intents, or the branch's files are not there.
+        """
+        rows = [m for m in training_data.intent_examples if m.get(TEXT)]
+        texts = [readable(m.get(TEXT)) for m in rows]
+        try:
+            tuned = TunedHead.load(self._folder / TUNED)
+            vectors = shared_encoder().through(shared_branch(self._folder), texts)
+            intents = [str(m.get(INTENT)) for m in rows]
+            head = intent_head.fit(vectors, texts, intents, tuned, self._config["pull"])
+        except HeadError as error:
+            raise InvalidConfigException(f"EmbeddingIntentClassifier: {error}") from error
         with self._model_storage.write_to(self._resource) as folder:
-            np.savez(folder / "weights.npz", weights=self._weights, bias=self._bias)
-            (folder / "labels.json").write_text(json.dumps(self._labels), encoding="utf-8")
+            head.save(folder / FITTED)
+            (folder / FITTED_TO).write_text(_digest(self._folder), encoding="ascii")
+        self._head = head
         return self._resource
 
     @classmethod
@@ -104,20 +111,26 @@ class EmbeddingIntentClassifier(GraphComponent):
         execution_context: ExecutionContext,
         **kwargs: Any,
     ) -> EmbeddingIntentClassifier:
-        """Reads the arrays back."""
+        """Reads the head back.
+
+        Raises:
+            InvalidConfigException: it was fitted to another branch than the one that is there.
+        """
         classifier = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
-            classifier._labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-            with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-                classifier._weights = arrays["weights"]
-                classifier._bias = arrays["bias"]
+            if (folder / FITTED_TO).read_text(encoding="ascii") != _digest(classifier._folder):
+                raise InvalidConfigException(
+                    f"{classifier._folder / BRANCH} is not the one the model was trained with;"
+                    " run `make train`."
+                )
+            classifier._head = IntentHead.load(folder / FITTED)
         return classifier
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets `intent` and `intent_ranking`; a message without text gets no intent."""
         for message in messages:
-            vector = sentence_embedding(message)
-            if vector is None or not self._labels:
+            states = trunk_states(message)
+            if states is None or self._head is None:
                 message.set(
                     INTENT,
                     {INTENT_NAME_KEY: None, PREDICTED_CONFIDENCE_KEY: 0.0},
@@ -125,16 +138,17 @@ class EmbeddingIntentClassifier(GraphComponent):
                 )
                 message.set(RANKING_KEY, [], add_to_output=True)
                 continue
-            logits = self._weights @ vector + self._bias
-            odds = np.exp(logits - logits.max())
-            probabilities = odds / odds.sum()
-            best = np.argsort(-probabilities)[: self._config["ranking_length"]]
+            mask = np.ones((1, len(states)), dtype=np.int64)
+            inputs = {"trunk": states[None], "attention_mask": mask}
+            vector = shared_branch(self._folder).run(["embedding"], inputs)[0]
+            text = readable(message.get(TEXT))
+            probabilities = self._head.probabilities(vector, [text])[0]
             ranking = [
                 {
-                    INTENT_NAME_KEY: self._labels[i],
+                    INTENT_NAME_KEY: self._head.labels[i],
                     PREDICTED_CONFIDENCE_KEY: float(probabilities[i]),
                 }
-                for i in best
+                for i in np.argsort(-probabilities)[: self._config["ranking_length"] or None]
             ]
             message.set(INTENT, self._chosen(ranking), add_to_output=True)
             message.set(RANKING_KEY, ranking, add_to_output=True)
@@ -146,3 +160,24 @@ class EmbeddingIntentClassifier(GraphComponent):
         if best[PREDICTED_CONFIDENCE_KEY] >= needed:
             return best
         return {**best, INTENT_NAME_KEY: DEFAULT_NLU_FALLBACK_INTENT_NAME}
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256(_present(folder).read_bytes()).hexdigest()
+
+
+def _present(folder: Path) -> Path:
+    path = folder / BRANCH
+    if not path.is_file():
+        raise InvalidConfigException(f"{path} is missing; run `make intents`.")
+    return path
+
+
+@lru_cache(maxsize=2)
+def shared_branch(folder: Path) -> Any:
+    """The branch's session, loaded once a process.
+
+    Raises:
+        InvalidConfigException: the file is absent; the message names it.
+    """
+    return session(_present(folder))

@@ -87,7 +87,7 @@ def embeddings(
 ) -> np.ndarray:
     """Unit vectors of the texts, shape (n, 384)."""
     encoder = encoder or shared_encoder()
-    vectors = np.stack([encoder.encode_with_trunk(readable(e.text))[0] for e in examples])
+    vectors = np.stack([encoder.encode([readable(e.text)])[0] for e in examples])
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 

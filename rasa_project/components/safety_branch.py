@@ -18,7 +18,7 @@ import numpy as np
 from rasa.shared.exceptions import InvalidConfigException
 from rasa.shared.nlu.training_data.message import Message
 
-from components.encoder import SentenceEncoder, shared_encoder
+from components.encoder import SentenceEncoder, session, shared_encoder
 from components.ngrams import LinearModels
 from components.sentence_features import TRUNK, readable
 
@@ -64,19 +64,12 @@ class SafetyBranch:
         Raises:
             InvalidConfigException: a file is missing; the message names it.
         """
-        import onnxruntime
-
         for name in ("safety.onnx", "safety.json", "ngrams.npz"):
             if not (folder / name).is_file():
                 raise InvalidConfigException(f"{folder / name} is missing; run `make gates`.")
         self.card: Dict[str, Any] = json.loads((folder / "safety.json").read_text(encoding="utf-8"))
         self._linear = LinearModels(folder / "ngrams.npz", self.card["ngram_probes"])
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "safety.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(folder / "safety.onnx")
 
     def judge(self, text: str, trunk: np.ndarray) -> Verdict:
         """The verdict on `text` with its trunk states, shape (tokens, 384)."""
@@ -118,10 +111,7 @@ class Classifier:
     def of_text(self, text: str) -> Verdict:
         """The verdict on `text`; a long one is judged window by window."""
         windows = self._encoder.windows(text, WINDOW_TOKENS, MAX_WINDOWS)
-        verdicts = [
-            self._branch.judge(window, self._encoder.encode_with_trunk(window)[1])
-            for window in windows
-        ]
+        verdicts = [self._branch.judge(window, self._encoder.trunk(window)) for window in windows]
         return strongest(verdicts)
 
     def of_message(self, message: Message, text: str) -> Verdict:

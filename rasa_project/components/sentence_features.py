@@ -1,7 +1,8 @@
-"""NLU component `SentenceFeatures`: one MiniLM embedding per message, as a dense feature.
+"""NLU component `SentenceFeatures`: MiniLM's trunk once a message, and its embedding if wanted.
 
-Everything after it in the pipeline (intent classifier, gates) reads the same vector with
-`sentence_embedding(message)`; nothing is computed twice.
+The intent classifier and the gates go on from the same trunk states with tuned branches of their
+own (`trunk_states(message)`); nothing is computed twice. With `embedding: true` the message also
+gets MiniLM's own sentence embedding as a dense feature, for classifiers such as DIET.
 """
 
 from __future__ import annotations
@@ -24,21 +25,15 @@ ORIGIN = "SentenceFeatures"
 TRUNK = "sentence_trunk_states"
 
 
-def sentence_embedding(message: Message) -> np.ndarray | None:
-    """The message's embedding, shape (384,), or None if it has no text."""
-    for feature in message.features:
-        if (
-            feature.origin == ORIGIN
-            and feature.attribute == TEXT
-            and feature.type == FEATURE_TYPE_SENTENCE
-        ):
-            return np.asarray(feature.features)[0]
-    return None
+def trunk_states(message: Message) -> np.ndarray | None:
+    """The trunk's states of a message, shape (tokens, 384), or None if it has no text."""
+    states: np.ndarray | None = message.get(TRUNK)
+    return states
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
 class SentenceFeatures(GraphComponent):
-    """Adds the MiniLM sentence embedding to each message."""
+    """Adds the trunk's states, and where it is set the sentence embedding, to each message."""
 
     @classmethod
     def create(
@@ -50,16 +45,22 @@ class SentenceFeatures(GraphComponent):
     ) -> SentenceFeatures:
         """See `GraphComponent.create`."""
         folder = config["folder"] or str(DEFAULT_FOLDER)
-        return cls(shared_encoder(folder, config["threads"]), config["batch_size"])
+        encoder = shared_encoder(folder, config["threads"])
+        return cls(encoder, config["embedding"], config["batch_size"])
 
-    def __init__(self, encoder: SentenceEncoder, batch_size: int) -> None:
+    def __init__(self, encoder: SentenceEncoder, embedding: bool, batch_size: int) -> None:
         self._encoder = encoder
+        self._embedding = embedding
         self._batch_size = batch_size
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
-        """`folder` (None: the committed files), `threads`, `batch_size` for training."""
-        return {"folder": None, "threads": 1, "batch_size": 32}
+        """Settings.
+
+        `folder`: the encoder's files (None: the committed ones); `threads`; `embedding`: whether
+        MiniLM's own embedding is added; `batch_size` for training.
+        """
+        return {"folder": None, "threads": 1, "embedding": True, "batch_size": 32}
 
     @classmethod
     def required_components(cls) -> List[Type]:
@@ -67,7 +68,9 @@ class SentenceFeatures(GraphComponent):
         return []
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Embeds all training examples in batches."""
+        """Embeds all training examples in batches, if embeddings are wanted."""
+        if not self._embedding:
+            return training_data
         messages = [m for m in training_data.training_examples if m.get(TEXT)]
         texts = [readable(m.get(TEXT)) for m in messages]
         for message, vector in zip(messages, self._encoder.encode(texts, self._batch_size)):
@@ -75,13 +78,14 @@ class SentenceFeatures(GraphComponent):
         return training_data
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Adds the embedding as a feature of shape (1, 384), and the trunk states for the gates."""
+        """Adds trunk states (tokens, 384) and, if wanted, the embedding as a feature (1, 384)."""
         for message in messages:
             if not message.get(TEXT):
                 continue
-            embedding, trunk = self._encoder.encode_with_trunk(readable(message.get(TEXT)))
-            _add(message, embedding)
-            message.set(TRUNK, trunk)
+            text = readable(message.get(TEXT))
+            message.set(TRUNK, self._encoder.trunk(text))
+            if self._embedding:
+                _add(message, self._encoder.encode([text])[0])
         return messages
 
 

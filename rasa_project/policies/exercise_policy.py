@@ -2,7 +2,8 @@
 
 Exercises are lists of responses in `config.yml`; a new one needs no code. Where a person stands
 is read from the last response said. Any message moves on, `stop` ends it, and an intent that asks
-for something else leaves it.
+for something else, or surely tells something else, leaves it. Somebody who comes back soon is given
+the step that was left once more.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.core.constants import ACTION_LISTEN_NAME
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionExecuted, UserUttered
+from rasa.shared.core.events import ActionExecuted, ActiveLoop, UserUttered
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
 
-from policies.safety_policy import events_since_user_message
+from policies.safety_policy import events_since_user_message, session_events
 
 STOPPED = "utter_exercise_stopped"
+CRISIS = "utter_crisis_"
 
 
 @DefaultV1Recipe.register(
@@ -35,7 +37,13 @@ class ExercisePolicy(Policy):
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
-        """`exercises`: name -> responses; `start_intents`: intent -> name; `leave_intents`."""
+        """Settings.
+
+        `exercises`: name -> responses. `start_intents`: intent -> name. `stop_intents` end an
+        exercise, `leave_intents` leave it, `leave_when_sure` as well where the classifier's
+        confidence is at least `sure`. `return_intents` lead back to the step that was left, up to
+        `return_turns` user messages after it.
+        """
         return {
             "priority": 50,
             "max_history": 1,
@@ -43,12 +51,40 @@ class ExercisePolicy(Policy):
             "start_intents": {},
             "stop_intents": ["stop"],
             "leave_intents": [],
+            "leave_when_sure": [],
+            "sure": 0.8,
+            "return_intents": ["resume"],
+            "return_turns": 4,
         }
 
     @staticmethod
     def supported_data() -> SupportedData:
         """It learns from nothing."""
         return SupportedData.ML_AND_RULE_DATA
+
+    def __init__(
+        self,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        featurizer: Optional[TrackerFeaturizer] = None,
+    ) -> None:
+        """Checks the numbers.
+
+        Raises:
+            InvalidConfigException: `sure` or `return_turns` is out of range.
+        """
+        super().__init__(config, model_storage, resource, execution_context, featurizer)
+        sure, turns = config["sure"], config["return_turns"]
+        if isinstance(sure, bool) or not isinstance(sure, (int, float)) or not 0 < sure <= 1:
+            raise InvalidConfigException(
+                f"ExercisePolicy: sure must be a number above 0, at most 1, not {sure!r}."
+            )
+        if isinstance(turns, bool) or not isinstance(turns, int) or turns < 0:
+            raise InvalidConfigException(
+                f"ExercisePolicy: return_turns must be a whole number from 0 on, not {turns!r}."
+            )
 
     def _create_featurizer(self) -> Optional[TrackerFeaturizer]:  # type: ignore[override]
         return None
@@ -109,7 +145,10 @@ class ExercisePolicy(Policy):
         if chosen:
             return self._act(self.config["exercises"][chosen][0], domain)
         following = self._following(tracker)
-        if following is None or intent in self.config["leave_intents"]:
+        if following is None:
+            left = self._left(tracker) if intent in self.config["return_intents"] else None
+            return self._act(left, domain) if left else abstention
+        if self._leaves(message, intent):
             return abstention
         return self._act(STOPPED if intent in self.config["stop_intents"] else following, domain)
 
@@ -126,6 +165,32 @@ class ExercisePolicy(Policy):
             if said in responses[:-1]:
                 return str(responses[responses.index(said) + 1])
         return None
+
+    def _leaves(self, message: UserUttered, intent: str) -> bool:
+        confidence = float((message.intent or {}).get("confidence") or 0.0)
+        is_sure = confidence >= self.config["sure"]
+        return intent in self.config["leave_intents"] or (
+            is_sure and intent in self.config["leave_when_sure"]
+        )
+
+    def _left(self, tracker: DialogueStateTracker) -> Optional[str]:
+        """The step that was left, unless it was stopped or finished, or something else came."""
+        exercises = self.config["exercises"].values()
+        unfinished = {step for steps in exercises for step in steps[:-1]}
+        ends = {STOPPED, *(steps[-1] for steps in exercises)}
+        step = None
+        turns = 0
+        for event in session_events(tracker):
+            if isinstance(event, UserUttered):
+                turns += 1
+            elif isinstance(event, ActionExecuted) and event.action_name in unfinished:
+                step, turns = str(event.action_name), 0
+            elif (
+                isinstance(event, ActionExecuted)
+                and (event.action_name in ends or str(event.action_name).startswith(CRISIS))
+            ) or (isinstance(event, ActiveLoop) and event.name):
+                step = None
+        return step if turns <= self.config["return_turns"] else None
 
     def _act(self, action: str, domain: Domain) -> PolicyPrediction:
         probabilities = self._default_predictions(domain)

@@ -20,7 +20,11 @@ from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
-from rasa.shared.core.constants import ACTION_LISTEN_NAME, REQUESTED_SLOT
+from rasa.shared.core.constants import (
+    ACTION_DEACTIVATE_LOOP_NAME,
+    ACTION_LISTEN_NAME,
+    REQUESTED_SLOT,
+)
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import (
     ActionExecuted,
@@ -60,6 +64,8 @@ MOST_CONTACT_CHARS = 200
 MOST_ACTIONS = 7
 """Actions after one message, then it listens. A turn that reaches Rasa's own limit (10) without
 listening would leave every later message of the conversation unanswered."""
+SILENT_ACTIONS = (ACTION_LISTEN_NAME, ACTION_DEACTIVATE_LOOP_NAME)
+"""Actions that say nothing by themselves; what follows them answers."""
 MISUSE_MEMORY = 12
 """User messages that are looked at for misuse in a row."""
 
@@ -145,7 +151,7 @@ class SafetyPolicy(Policy):
 
     def _left_without_answer(self, executed: List[str], events: List[Event]) -> bool:
         last = executed[-1]
-        if last == ACTION_LISTEN_NAME or not last.startswith("action_"):
+        if last in SILENT_ACTIONS or not last.startswith("action_"):
             return False
         cancelled = any(
             isinstance(e, SlotSet) and e.key == OUTCOME_SLOT and e.value == "cancelled"

