@@ -2,7 +2,7 @@
 
 The branch (`intents/branch.onnx`) is tuned by `make intents`; the head over its embedding and over
 n-grams (`intent_head`) is fitted inside `rasa train`, so that a new example counts without tuning.
-`intents/README.md` is the card; `docs/nlu-comparison.md` says why this one.
+`intents/README.md` is the card, decision 0011 (`docs/adr`) says why this one.
 """
 
 from __future__ import annotations

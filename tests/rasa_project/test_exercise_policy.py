@@ -84,6 +84,7 @@ STEP = ["exercise_grounding", "utter_grounding_1"]
         (("share_grief", 0.8), ""),
         (("share_grief", 0.79), "utter_grounding_2"),
         (("share_money", 0.99), ""),
+        (("share_anxiety", 0.99), "utter_grounding_2"),
         (("ask_advice", 0.9), ""),
         (("ask_advice", 0.5), "utter_grounding_2"),
         (("ask_privacy", 0.4), ""),

@@ -24,7 +24,7 @@ class Entry:
         module, attribute: its class.
         settings: keyword arguments of the class.
         title: the name in the tables.
-        ships: what `artifact_bytes` is the size of, besides the shared encoder where it is named.
+        ships: what `artifact_bytes` is the size of; the shared trunk is left out.
     """
 
     module: str
@@ -62,13 +62,13 @@ ENTRIES: Mapping[str, Entry] = MappingProxyType(
         "diet-minilm": _entry(
             f"{_HERE}.diet.Diet",
             "DIET on MiniLM",
-            "Rasa's model archive; the encoder is shared",
+            "Rasa's model archive; MiniLM's upper layers (6 MB) come on top",
             kind="minilm",
         ),
         "logistic": _entry(
             f"{_HERE}.logistic.Logistic",
             "logistic regression on MiniLM",
-            "weights; the encoder is shared",
+            "weights; MiniLM's upper layers (6 MB) come on top",
         ),
         "auto-model": _entry(
             f"{_HERE}.auto_model.AutoModel",
@@ -78,7 +78,7 @@ ENTRIES: Mapping[str, Entry] = MappingProxyType(
         "shipped": _entry(
             "training_pipeline.intents.shipped.Shipped",
             "what ships",
-            "weights; the encoder is shared",
+            "its own upper layers, weights and n-grams",
         ),
     }
 )

@@ -39,7 +39,10 @@ PIPELINES: dict[str, list[dict[str, Any]]] = {
         {"name": "CountVectorsFeaturizer"},
         {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
     ],
-    "minilm": [*WORDS, {"name": "components.sentence_features.SentenceFeatures"}],
+    "minilm": [
+        *WORDS,
+        {"name": "components.sentence_features.SentenceFeatures", "embedding": True},
+    ],
 }
 
 
