@@ -69,9 +69,19 @@ class SentenceEncoder:
         Returns:
             Array of shape (len(texts), 384), rows in the order of `texts`.
         """
+        return self.through(self._above(), texts, batch_size)
+
+    def embedding(self, states: np.ndarray) -> np.ndarray:
+        """MiniLM's own embedding, shape (384,), of one text's trunk states (tokens, 384)."""
+        mask = np.ones((1, len(states)), dtype=np.int64)
+        inputs = {"trunk": states[None], "attention_mask": mask}
+        found: np.ndarray = self._above().run(["embedding"], inputs)[0][0]
+        return found
+
+    def _above(self) -> Any:
         if self._upper is None:
             self._upper = session(self._folder / "upper.onnx", self._threads)
-        return self.through(self._upper, texts, batch_size)
+        return self._upper
 
     def through(self, branch: Any, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
         """Embeddings by a session that goes on from the trunk: `trunk`, `attention_mask` in.

@@ -82,10 +82,10 @@ class SentenceFeatures(GraphComponent):
         for message in messages:
             if not message.get(TEXT):
                 continue
-            text = readable(message.get(TEXT))
-            message.set(TRUNK, self._encoder.trunk(text))
+            states = self._encoder.trunk(readable(message.get(TEXT)))
+            message.set(TRUNK, states)
             if self._embedding:
-                _add(message, self._encoder.encode([text])[0])
+                _add(message, self._encoder.embedding(states))
         return messages
 
 
