@@ -44,8 +44,12 @@ class Split(NamedTuple):
     test: list[Row]
 
 
-def own(root: Path) -> list[Row]:
-    """The project's examples, `data/nlu/*.yml` below `root`, in order.
+def own(root: Path, folder: str = "nlu") -> list[Row]:
+    """The project's examples, `data/nlu/*.yml` below `root`, in order; or those held back.
+
+    Args:
+        root: the repository's root.
+        folder: `nlu`, or `nlu_test` for the messages that nothing is trained on.
 
     Raises:
         DatasetError: no file, or one that is no Rasa NLU YAML.
@@ -53,8 +57,8 @@ def own(root: Path) -> list[Row]:
     import yaml
 
     rows: list[Row] = []
-    folder = root / "data" / "nlu"
-    for path in sorted(folder.glob("*.yml")):
+    place = root / "data" / folder
+    for path in sorted(place.glob("*.yml")):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
@@ -64,7 +68,7 @@ def own(root: Path) -> list[Row]:
         for number, block in enumerate(content["nlu"], start=1):
             rows += _block(f"{path}: block {number}", block)
     if not rows:
-        raise DatasetError(f"{folder}: no examples")
+        raise DatasetError(f"{place}: no examples")
     return rows
 
 

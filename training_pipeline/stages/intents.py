@@ -19,8 +19,14 @@ def _run(space: Workspace) -> Metrics:
     output = placed(space, section.output)
     output.mkdir(parents=True, exist_ok=True)
     made.save_tuned(output)
+    test = own(space.root, "nlu_test")
+    labels, shares = made.probabilities([row.text for row in test])
+    said = [labels[place] for place in shares.argmax(axis=1)]
+    right = sum(one == row.label for one, row in zip(said, test, strict=True))
     metrics = {
         "rows": len(rows),
+        "test_rows": len(test),
+        "accuracy_test": round(right / len(test), 4),
         "intents": len({row.label for row in rows}),
         "accuracy_held_back": round(made.accuracy_held_back, 4),
         "temperature": round(made.temperature, 2),
@@ -41,6 +47,7 @@ STAGE = Stage(
         *(PACKAGE / "intents" / name for name in ("datasets.py", "shipped.py", "tuning.py")),
         space.root / "rasa_project" / "components" / "intent_head.py",
         *sorted((space.root / "data" / "nlu").glob("*.yml")),
+        *sorted((space.root / "data" / "nlu_test").glob("*.yml")),
     ],
     writes=lambda space: [
         placed(space, space.params.intents.output) / name for name in ("branch.onnx", "head.npz")

@@ -14,7 +14,7 @@ from training_pipeline.intents.datasets import Row
 from training_pipeline.intents.encoding import shared_encoder
 
 STRENGTH = 20.0
-"""Inverse regularisation, sklearn's C, as in `rasa_project/config.yml`."""
+"""Inverse regularisation, sklearn's C."""
 
 
 class Logistic:
@@ -65,7 +65,7 @@ class Logistic:
         return list(self._labels), odds / odds.sum(axis=1, keepdims=True)
 
     def save(self, folder: Path) -> None:
-        """Writes `weights.npz` and `labels.json`, as the Rasa component does."""
+        """Writes `weights.npz` and `labels.json`."""
         np.savez(folder / "weights.npz", weights=self._weights, bias=self._bias)
         (folder / "labels.json").write_text(json.dumps(self._labels), encoding="utf-8")
 
