@@ -27,6 +27,8 @@ class HouseText(_Section):
     wild: float = Field(ge=0, le=1)
     tune_wild: float = Field(ge=0, le=1)
     system_share: float = Field(ge=0, le=1)
+    gist_replies: int = Field(gt=0)
+    written_rounds: int = Field(gt=0)
 
 
 class HouseTokenizer(_Section):

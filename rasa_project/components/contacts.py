@@ -155,9 +155,13 @@ def _lines_about(entry: Mapping[str, Any], topic: str) -> List[Mapping[str, Any]
 
 
 def _described(line: Mapping[str, Any]) -> str:
-    """`call 1 or text 2, Name, hours`; "" if the line can be neither called nor texted."""
+    """`call 1 or text 2, Name, hours`; "" if the line can be neither called nor texted.
+
+    A name that begins with the number gives it up: it has just been said.
+    """
     ways = _by_phone(line)
-    return f"{ways}, {line['name']}{_hours(line)}" if ways else ""
+    name = str(line["name"]).removeprefix(f"{line.get('call')} ")
+    return f"{ways}, {name}{_hours(line)}" if ways else ""
 
 
 def _bare(line: Mapping[str, Any]) -> str:

@@ -72,6 +72,13 @@ def test_hours_that_nobody_knows_are_said_to_be_unknown() -> None:
     assert phrase == "call 116 123, A line (I don't know its hours)"
 
 
+def test_a_number_that_is_part_of_the_name_is_said_once() -> None:
+    line = {"name": "988 Suicide Lifeline", "call": "988", "text": "988"}
+    entry = {"name": "Somewhere", "emergency": "112", "lines": [line]}
+    phrase = Contacts({"XX": entry}).phrases("XX")["crisis_line_short"]
+    assert phrase == "call or text 988, Suicide Lifeline"
+
+
 def test_a_file_without_countries_is_refused(tmp_path) -> None:
     path = tmp_path / "helplines.yml"
     path.write_text("lines: []", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from training_pipeline.corpus.stories import StoryComposer
 from training_pipeline.corpus.voice_rules import problems, sentences
 from training_pipeline.corpus.world import World, load_world
 from training_pipeline.corpus.writing import draw_persona, type_as
+from training_pipeline.corpus.written import WrittenComposer
 from training_pipeline.errors import CorpusError
+from training_pipeline.stages.house_sample import OPENINGS
 
 SAMPLE = 3000
 
@@ -183,3 +186,74 @@ def test_a_malformed_world_is_refused(tmp_path) -> None:
     (tmp_path / "wild.txt").write_text("== half | work\nabout: it\nsay:\n  a\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="half: missing"):
         load_world(tmp_path)
+
+
+def written(folder: Path, **files: str) -> Path:
+    content = {
+        "pairs.tsv": "i lost my job\tLosing your job is a lot. What happened?\n",
+        "talks.txt": "== work\nP: hi\nS: Hello. What's going on?\nP: work\nS: Work, then. Go on.\n",
+        "gists.tsv": "I miss my gran.\tloss\tyour gran\tsad\tyour gran is gone\n",
+        "frames.txt": "== open\nSo {gist}.\n{Gist}.\n== feel\nThat sounds {feeling}.\n"
+        "== ask\nWhat then?\n== ask:about\nWhat about {about}?\n== ask:loss\nWho knows?\n",
+    }
+    for name, text in {**content, **files}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_written_texts_make_conversations_that_keep_to_the_voice() -> None:
+    composer = WrittenComposer(7)
+    made = [*composer.pairs(), *composer.talks(), *composer.gists(each=2)]
+    assert len(composer.pairs()) > 2000
+    assert len(composer.talks()) > 100
+    assert len(composer.gists(each=2)) > 8000
+    for talk in made:
+        for message, reply in talk.turns:
+            assert message.strip()
+            assert problems(reply) == []
+            assert not re.search(r"[{}\t]", reply)
+
+
+def test_equal_seeds_give_equal_written_conversations() -> None:
+    assert WrittenComposer(7).gists(2) == WrittenComposer(7).gists(2)
+    assert WrittenComposer(7).gists(2) != WrittenComposer(8).gists(2)
+
+
+def test_what_is_held_back_is_never_trained_on() -> None:
+    composer = WrittenComposer(7)
+    trained = {turn for talk in [*composer.pairs(), *composer.talks()] for turn in talk.turns}
+    held = [turn for talk in composer.held_back() for turn in talk.turns]
+    assert len(held) > 100
+    assert not trained & set(held)
+
+
+def test_a_gist_becomes_different_replies_about_it(tmp_path: Path) -> None:
+    made = WrittenComposer(1, written(tmp_path)).gists(each=6)
+    replies = {talk.turns[0][1] for talk in made}
+    assert len(replies) == len(made) == 6
+    assert all("our gran is gone" in reply for reply in replies)
+
+
+def test_no_opening_of_the_evaluation_is_among_the_written_texts() -> None:
+    lines = OPENINGS.read_text("utf-8").splitlines()
+    # Shorter ones, such as "hey", are said by everybody.
+    openings = {line.strip().lower() for line in lines if len(line.split()) > 3}
+    composer = WrittenComposer(7)
+    made = [*composer.pairs(), *composer.talks(), *composer.gists(each=1)]
+    assert not openings & {message.lower() for talk in made for message, _ in talk.turns}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("pairs.tsv", "only a message\n", r"pairs.tsv:1: 2 fields"),
+        ("pairs.tsv", "hi\tYou must go on!\n", r"pairs.tsv:1: the reply breaks the voice"),
+        ("talks.txt", "== a\nP: hi\nP: there\n", r"talks.txt:3: 'P: ' and 'S: ' must"),
+        ("talks.txt", "== a\nP: hi\n", r"talks.txt:3: a message has no reply"),
+        ("gists.tsv", "hi\tloss\tyou\n", r"gists.tsv:1: 5 fields"),
+        ("frames.txt", "So {gist}.\n", r"frames.txt:1: no name"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(CorpusError, match=said):
+        WrittenComposer(1, written(tmp_path, **{name: text}))

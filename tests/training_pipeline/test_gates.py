@@ -172,9 +172,13 @@ def test_each_source_is_left_out_once_and_judged_unseen(monkeypatch: pytest.Monk
         return tune(rows, *arguments)
 
     monkeypatch.setattr(branch, "tune", noted)
-    figures = by_source.cross_validate(params, ROOT, ROOT / "none", rows=8)
+    figures = dict(by_source.cross_validate(params, ROOT, ROOT / "none", rows=8))
     assert list(figures) == list(messages.SOURCES)
     assert [set(messages.SOURCES) - known for known in trained] == [{s} for s in messages.SOURCES]
+    trained.clear()
+    again = by_source.cross_validate(params, ROOT, ROOT / "none", rows=8, known=figures)
+    assert dict(again) == figures
+    assert trained == []
     for figure in figures.values():
         assert figure["rows"] == 4
         assert 0 <= figure["recall"] <= 1
@@ -185,4 +189,4 @@ def test_leaving_sources_out_needs_them(monkeypatch: pytest.MonkeyPatch) -> None
     parts = {"misuse": [], "ordinary": [], "risk": [], "test": []}
     monkeypatch.setattr(safety, "read_all", lambda *_: parts)
     with pytest.raises(ValueError, match="STILLPOINT_DATA"):
-        by_source.cross_validate({"seed": 1, "source": "package"}, ROOT, ROOT, rows=1)
+        next(by_source.cross_validate({"seed": 1, "source": "package"}, ROOT, ROOT, rows=1))

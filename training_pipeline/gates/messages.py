@@ -26,8 +26,8 @@ MISUSE = [
 ]  # fmt: skip
 MODERATE = LEVELS.index("moderate")
 
-RISKY_TOPICS = frozenset({"crisis", "controlling_partner", "harmful", "medical"})
-"""Topics of the composed conversations whose messages are no safe examples."""
+LEFT_OUT_TOPICS = frozenset({"crisis", "controlling_partner", "harmful", "medical", "written"})
+"""Topics of conversations whose messages are no safe examples, or labelled elsewhere."""
 RISKY_INTENTS = frozenset({"crisis"})
 UNDECIDED_MISUSE = frozenset(
     {"harm_to_others", "method_seeking", "medication", "everyday", "research"}
@@ -115,7 +115,7 @@ def read_composed(corpus: Path, limit: int, seed: int) -> list[Row]:
     texts: set[str] = set()
     for line in corpus.read_text(encoding="utf-8").splitlines():
         talk = json.loads(line)
-        if talk["topic"] not in RISKY_TOPICS:
+        if talk["topic"] not in LEFT_OUT_TOPICS:
             texts.update(message for message, _ in talk["turns"])
     chosen = random.Random(seed).sample(sorted(texts), min(limit, len(texts)))
     return [_row(text, "composed") for text in chosen]

@@ -39,6 +39,8 @@ class Order:
         candidate, set: names.
         folds: how many, for our own data.
         rows: most training rows, for a quick run; None for all.
+        sample: most training rows with the test part left whole, of our own data before they are
+            folded; None for all.
         seed: of folds, samples and training.
         settings: laid over the candidate's own.
     """
@@ -47,6 +49,7 @@ class Order:
     set: str
     folds: int = 3
     rows: int | None = None
+    sample: int | None = None
     seed: int = 7
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,13 +84,13 @@ def splits(order: Order) -> list[Split]:
     if order.set not in SETS:
         raise DatasetError(f"no data set is called '{order.set}'; there are: {', '.join(SETS)}")
     if order.set == "own":
-        rows = datasets.sample(datasets.own(ROOT), order.rows, order.seed)
+        rows = datasets.sample(datasets.own(ROOT), order.rows or order.sample, order.seed)
         return datasets.folds(rows, order.folds, order.seed)
     train, test = public_split(order.set, order.seed)
     most = None if order.rows is None else max(1, order.rows // TEST_SHARE)
     return [
         Split(
-            datasets.sample(train, order.rows, order.seed),
+            datasets.sample(train, order.rows or order.sample, order.seed),
             datasets.sample(test, most, order.seed),
         )
     ]

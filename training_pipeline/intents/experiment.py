@@ -25,20 +25,22 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     """Runs `distilbert` or `merge-or-stack`.
 
     Args:
-        order: `experiment`, `folds`, `rows` (most training rows, None for all) and `seed`.
+        order: `experiment`, `folds`, `rows` and `sample` (see `cell.Order`) and `seed`.
 
     Raises:
         DatasetError: a set is absent or malformed.
     """
     began = time.monotonic()
-    rows, seed = order["rows"], order["seed"]
+    rows, sample, seed = order["rows"], order["sample"], order["seed"]
     if order["experiment"] == "distilbert":
         most = min(rows or DISTILBERT_ROWS, DISTILBERT_ROWS)
         figures = distilbert.compare(datasets.sample(datasets.own(ROOT), most, seed), seed=seed)
     else:
-        own = splits(Order("", "own", folds=order["folds"], rows=rows, seed=seed))
+        own = splits(Order("", "own", folds=order["folds"], rows=rows, sample=sample, seed=seed))
         train, test = public_split(BESIDE, seed)
-        beside = Split(datasets.sample(train, rows, seed), datasets.sample(test, rows, seed))
+        beside = Split(
+            datasets.sample(train, rows or sample, seed), datasets.sample(test, rows, seed)
+        )
         figures = merge_or_stack.compare(
             own, beside, BESIDE, seed, tell=lambda line: print(line, flush=True)
         )

@@ -1,9 +1,10 @@
-"""Composes the corpus: conversations for pretraining and tuning, prose, and a held-back part."""
+"""Makes the corpus: composed and written conversations, prose, and a held-back part."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from training_pipeline.corpus.conversation import Conversation
 from training_pipeline.params import PACKAGE
 from training_pipeline.stage import Metrics, Stage, Workspace
 
@@ -17,7 +18,12 @@ def corpus_file(space: Workspace, part: str) -> Path:
 
 def _sources(space: Workspace) -> list[Path]:
     folder = PACKAGE / "corpus"
-    return sorted([*folder.glob("*.py"), *(folder / "world").glob("*.txt")])
+    texts = [*(folder / "world").glob("*.txt"), *(folder / "written").iterdir()]
+    return sorted([*folder.glob("*.py"), *texts])
+
+
+def _line(talk: Conversation) -> str:
+    return json.dumps({"topic": talk.topic, "turns": talk.turns})
 
 
 def _run(space: Workspace) -> Metrics:
@@ -28,6 +34,7 @@ def _run(space: Workspace) -> Metrics:
     from training_pipeline.corpus.conversation import ConversationComposer
     from training_pipeline.corpus.stories import StoryComposer
     from training_pipeline.corpus.world import load_world
+    from training_pipeline.corpus.written import WrittenComposer
 
     wanted, seed = space.params.house_text, space.params.seed
     world = load_world()
@@ -39,7 +46,7 @@ def _run(space: Workspace) -> Metrics:
         while made < count:
             conversation = composer.compose(number)
             number += 1
-            line = json.dumps({"topic": conversation.topic, "turns": conversation.turns})
+            line = _line(conversation)
             if len(conversation.turns) > 1 or line not in seen:
                 seen.add(line)
                 made += 1
@@ -58,7 +65,17 @@ def _run(space: Workspace) -> Metrics:
     talks = distinct(ConversationComposer(world, seed + 3, wanted.wild), wanted.conversations, 0)
     lines = list(tqdm(talks, "conversations", wanted.conversations, unit="talk"))
     lines += [json.dumps({"text": stories.compose(n)}) for n in range(wanted.stories)]
+    written = WrittenComposer(seed)
+    own = [
+        *written.gists(wanted.gist_replies),
+        *(talk for n in range(wanted.written_rounds) for talk in written.pairs(n)),
+        *written.talks() * wanted.written_rounds,
+    ]
+    lines += map(_line, own)
+    tune += map(_line, [*written.gists(1), *written.pairs(), *written.talks()])
+    held += map(_line, written.held_back())
     random.Random(seed).shuffle(lines)
+    random.Random(seed).shuffle(tune)
     for part, content in zip(FILES, (lines, tune, held), strict=True):
         path = corpus_file(space, part)
         path.parent.mkdir(parents=True, exist_ok=True)
