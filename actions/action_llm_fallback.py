@@ -18,6 +18,7 @@ _MAY_SPEAK = frozenset({"none", "low"})
 _MESSAGE_ID_CHARS = 128
 _MESSAGE_CHARS = 8000
 _SURE_INTENT = 0.5
+_PAGE_CHANNEL = "web"
 
 
 class ActionLLMFallback(Action):  # type: ignore[misc]
@@ -33,7 +34,10 @@ class ActionLLMFallback(Action):  # type: ignore[misc]
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """Utter one message, or none if cancelled before a sentence; set ``turn_outcome``."""
+        """Utter one message, or none if cancelled before a sentence; set ``turn_outcome``.
+
+        Where messages go to a hosted model, the first reply is followed by a note that says so.
+        """
         turn = open_turn(tracker)
         stream = self._turns.start(turn.message_id)
         source: Source | None = None
@@ -43,7 +47,12 @@ class ActionLLMFallback(Action):  # type: ignore[misc]
             _utter(dispatcher, turn, reply)
         finally:
             self._turns.finish(stream, source)
-        return [SlotSet("turn_outcome", reply.outcome)]
+        events = [SlotSet("turn_outcome", reply.outcome)]
+        hosted_by = _untold_provider(tracker)
+        if hosted_by and reply.text is not None and not turn.is_held:
+            dispatcher.utter_message(response="utter_hosted_note")
+            events.append(SlotSet("hosted_told", hosted_by))
+        return events
 
 
 def open_turn(tracker: Tracker) -> OpenTurn:
@@ -84,6 +93,18 @@ def _is_held(slots: dict[str, Any], latest: dict[str, Any]) -> bool:
 
 def _is_low(level: object) -> bool:
     return level is None or level in _MAY_SPEAK
+
+
+def _untold_provider(tracker: Tracker) -> str | None:
+    """Who runs the hosted model, if the person has not been told.
+
+    Rasa sets the slot ``hosted_by``; the chat page says it above the first message.
+    """
+    slots = tracker.slots or {}
+    hosted_by = slots.get("hosted_by")
+    if not isinstance(hosted_by, str) or tracker.get_latest_input_channel() == _PAGE_CHANNEL:
+        return None
+    return hosted_by if slots.get("hosted_told") != hosted_by else None
 
 
 def _utter(dispatcher: CollectingDispatcher, turn: OpenTurn, reply: Reply) -> None:

@@ -57,9 +57,9 @@ def build_layout(settings: Settings) -> PromptLayout:
 
 
 def build_llm(settings: Settings) -> LLMClient:
-    """The client for ``LLM_BASE_URL``."""
+    """The client for the LLM server."""
     return HttpxLLMClient(
-        base_url=settings.llm_base_url,
+        base_url=settings.llm_url,
         model=settings.llm_model,
         sampling=_SAMPLING[settings.speaks_as],
         api_key=settings.llm_api_key.get_secret_value() if settings.llm_api_key else None,

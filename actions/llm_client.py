@@ -6,7 +6,9 @@ The client knows HTTP and SSE only: deadlines, sentences and safety belong to th
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,8 +37,10 @@ class LLMClient(Protocol):
         """The model's name for metadata."""
         ...
 
-    def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[Chunk]:
+    def stream(self, messages: Sequence[ChatMessage], *, person: str = "") -> AsyncIterator[Chunk]:
         """Yield chunks; the last one has a ``finish_reason``.
+
+        ``person`` is whose turn it is; servers share their slots between persons by it.
 
         Raises:
             LLMUnreachable, LLMOverloaded, LLMFailed
@@ -49,7 +53,10 @@ class LLMClient(Protocol):
 
 
 class HttpxLLMClient:
-    """Chat completions over SSE at ``base_url``."""
+    """Chat completions over SSE at ``base_url``.
+
+    The server learns of a person only a number that this process makes anew at each start.
+    """
 
     def __init__(
         self,
@@ -65,6 +72,7 @@ class HttpxLLMClient:
         self._model = model
         self._shown_as = shown_as or model
         self._sampling = dict(sampling)
+        self._salt = secrets.token_bytes(16)
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -78,8 +86,13 @@ class HttpxLLMClient:
     def model(self) -> str:
         return self._shown_as
 
-    async def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[Chunk]:
+    async def stream(
+        self, messages: Sequence[ChatMessage], *, person: str = ""
+    ) -> AsyncIterator[Chunk]:
         body: dict[str, Any] = {"messages": list(messages), "stream": True, **self._sampling}
+        if person:
+            digest = hashlib.blake2b(person.encode(), key=self._salt, digest_size=12)
+            body["user"] = digest.hexdigest()
         if self._model:
             body["model"] = self._model
         try:
@@ -147,7 +160,9 @@ class FakeLLMClient:
     prompts: list[list[ChatMessage]] = field(default_factory=list)
     closed_early: int = 0
 
-    async def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[Chunk]:
+    async def stream(
+        self, messages: Sequence[ChatMessage], *, person: str = ""
+    ) -> AsyncIterator[Chunk]:
         self.prompts.append(list(messages))
         finished = False
         try:

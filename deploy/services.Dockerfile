@@ -28,6 +28,7 @@ EXPOSE 5055
 CMD ["python", "-m", "actions"]
 
 FROM base AS llm
+COPY data/helplines.yml data/
 COPY llm_server llm_server
 ENV LLM_HOST=0.0.0.0
 EXPOSE 8080

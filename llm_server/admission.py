@@ -1,7 +1,9 @@
 """Admission control: who generates now, who waits, and who is turned away.
 
 At most ``slots`` generations run. Up to ``queue_limit`` requests wait, first come first served
-within a client and in turns between clients, so that one busy client cannot starve the others.
+within a client and in turns between clients: next is who runs least, and among equals who was
+served longest ago. A newcomer counts as served when it came, so that ever new clients cannot
+starve one that waits.
 When the queue is full, a client with fewer waiting requests takes the newest place of the
 client that holds the most.
 """
@@ -14,7 +16,7 @@ from contextlib import asynccontextmanager
 
 from llm_server.errors import EngineUnavailable, Overloaded
 
-_RETRY_AFTER_MAX_S = 30
+_REMEMBERED = 4096
 
 
 class Admission:
@@ -32,7 +34,9 @@ class Admission:
         self.wait_s = wait_s
         self.rejected: Counter[str] = Counter({"queue_full": 0, "queue_wait": 0, "stopping": 0})
         self._running: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._served: OrderedDict[str, int] = OrderedDict()
+        self._turn = 0
         self._mean_s = 2.0
         self._closed = False
 
@@ -76,11 +80,12 @@ class Admission:
         if self._closed:
             raise self._stopping()
         if self.running < self.slots and not self._waiting:
-            self._running[client] += 1
+            self._serve(client)
             return
         if self.queued >= self.queue_limit and not self._make_room_for(client):
             raise self._overloaded("queue_full")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._served.setdefault(client, self._turn)
         self._waiting.setdefault(client, deque()).append(waiter)
         try:
             async with asyncio.timeout(self.wait_s):
@@ -106,17 +111,23 @@ class Admission:
         if not self._running[client]:
             del self._running[client]
         while self.running < self.slots and self._waiting:
-            # min() takes the first of equals, and served clients move to the end: turns.
-            turn = min(self._waiting, key=lambda name: self._running[name])
+            # min() takes the first of equals: who joined the queue first.
+            turn = min(self._waiting, key=lambda name: (self._running[name], self._served[name]))
             line = self._waiting[turn]
             waiter = line.popleft()
-            if line:
-                self._waiting.move_to_end(turn)
-            else:
+            if not line:
                 del self._waiting[turn]
             if not waiter.done():
                 waiter.set_result(None)
-                self._running[turn] += 1
+                self._serve(turn)
+
+    def _serve(self, client: str) -> None:
+        self._running[client] += 1
+        self._turn += 1
+        self._served[client] = self._turn
+        self._served.move_to_end(client)
+        while len(self._served) > _REMEMBERED and next(iter(self._served)) not in self._waiting:
+            self._served.popitem(last=False)
 
     def _make_room_for(self, client: str) -> bool:
         if not self._waiting:
@@ -130,9 +141,12 @@ class Admission:
         return True
 
     def retry_after(self) -> int:
-        """Seconds until a place is likely, from recent generation times."""
+        """Seconds until everybody who waits now is likely to be served, from recent times.
+
+        Nobody waits longer than ``wait_s``, so the queue is empty by then at the latest.
+        """
         expected = (self.queued + 1) / self.slots * self._mean_s
-        return max(1, min(_RETRY_AFTER_MAX_S, math.ceil(expected)))
+        return max(1, math.ceil(min(expected, self.wait_s)))
 
     def _overloaded(self, reason: str) -> Overloaded:
         self.rejected[reason] += 1

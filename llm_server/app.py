@@ -29,7 +29,7 @@ from llm_server.errors import (
 )
 from llm_server.json_log import log
 from llm_server.metrics import Metrics
-from llm_server.settings import Settings
+from llm_server.settings import NO_ADAPTER, Settings
 
 _BODY_TIMEOUT_S = 10.0
 # An oversized body is read up to this many times the limit, so that its sender sees the 413.
@@ -69,6 +69,7 @@ class _Service:
         """``POST /v1/chat/completions``."""
         try:
             chat = parse_chat_request(await self._body(request))
+            self._check_adapter(chat.adapter)
         except ApiError:
             self._metrics.requests["bad_request"] += 1
             raise
@@ -92,6 +93,7 @@ class _Service:
             "created": 0,
             "owned_by": "stillpoint",
             "context_length": self._engine.context_length,
+            "adapters": list(self._engine.adapters),
         }
         return JSONResponse({"object": "list", "data": [model]})
 
@@ -104,7 +106,7 @@ class _Service:
             "model": self._engine.model_id,
             "restarts": self._engine.restarts,
         }
-        headers = {} if ready else {"Retry-After": "2"}
+        headers = {} if ready else {"Retry-After": str(self._engine.ready_in_s())}
         return JSONResponse(body, status_code=200 if ready else 503, headers=headers)
 
     async def metrics_page(self, _request: Request) -> Response:
@@ -117,6 +119,13 @@ class _Service:
             ready=self._engine.state is EngineState.READY,
         )
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
+
+    def _check_adapter(self, name: str | None) -> None:
+        known = self._engine.adapters
+        if name is None or name == NO_ADAPTER or name in known:
+            return
+        offer = f"use one of {', '.join((NO_ADAPTER, *known))}" if known else "this model has none"
+        raise BadRequest(f"adapter: is not known; {offer}", param="adapter")
 
     async def _body(self, request: Request) -> bytes:
         """The request body, read within its limits."""

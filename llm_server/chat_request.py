@@ -77,6 +77,7 @@ class ChatRequest(BaseModel):
     stop: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
         default=None, max_length=8
     )
+    adapter: str | None = Field(default=None, max_length=64)
     logit_bias: dict[str, Number] | None = Field(default=None, max_length=300)
 
     @field_validator("stream", mode="before")
@@ -153,6 +154,7 @@ def _refuse_lone_surrogates(request: ChatRequest) -> None:
     texts = [("messages", message.content) for message in request.messages]
     texts += [("stop", stop) for stop in request.stop or []]
     texts += [("user", request.user or ""), ("model", request.model or "")]
+    texts += [("adapter", request.adapter or "")]
     for param, text in texts:
         try:
             text.encode("utf-8")

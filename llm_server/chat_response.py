@@ -75,7 +75,9 @@ class ChatResponse:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._engine.state is not EngineState.READY:
-            raise EngineUnavailable(f"the engine is {self._engine.state.value}", retry_after=2)
+            raise EngineUnavailable(
+                f"the engine is {self._engine.state.value}", retry_after=self._engine.ready_in_s()
+            )
         try:
             async with asyncio.timeout(self._timeout_s), self._admission.slot(self._client):
                 self._queue_s = time.monotonic() - self._arrived

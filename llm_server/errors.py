@@ -44,6 +44,12 @@ class EngineStartError(StartError):
     exit_code = 5
 
 
+class ModelDownloadError(StartError):
+    """The model that LLM_MODEL names could not be fetched, or is not what was stated."""
+
+    exit_code = 6
+
+
 # --- errors that become an HTTP answer -------------------------------------------------------
 
 
@@ -90,6 +96,10 @@ class BadRequest(ApiError):
     """The request is malformed; ``param`` names the field."""
 
     status, type, code = 400, "invalid_request_error", "invalid_request"
+
+
+class UnsupportedField(BadRequest):
+    """The engine does not know the field in ``param``, or this value of it."""
 
 
 class ContextTooLong(ApiError):

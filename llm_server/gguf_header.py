@@ -42,6 +42,7 @@ class GgufHeader:
         architecture: ``general.architecture``, such as ``llama``.
         context_length: tokens the model was trained for, or ``None`` if the file does not say.
         control_tokens: token texts that steer the chat template, such as ``<|im_end|>``.
+        is_adapter: whether it is a LoRA adapter and no model of its own.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class GgufHeader:
     architecture: str
     context_length: int | None
     control_tokens: tuple[str, ...]
+    is_adapter: bool
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
@@ -113,6 +115,7 @@ class _Reader:
             architecture=architecture,
             context_length=context if isinstance(context, int) else None,
             control_tokens=_control_tokens(keys),
+            is_adapter=keys.get("general.type") == "adapter",
         )
 
     def _check_tensors(self, count: int, alignment: int) -> None:

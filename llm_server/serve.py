@@ -41,6 +41,13 @@ async def serve(settings: Settings) -> None:
     )
     if not settings.loopback_only and settings.api_key is None:
         log(logging.WARNING, "open_without_key", host=settings.host)
+    if settings.scrubs and not settings.upstream_is_loopback:
+        log(
+            logging.WARNING,
+            "messages_leave_this_machine",
+            to=settings.base_url,
+            told="what people write goes to this address; its operator can read and keep it",
+        )
     log(
         logging.INFO,
         "listening",

@@ -8,15 +8,17 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_server.errors import SettingsError
 
 HOUSE_MODEL = Path(__file__).parent / "models" / "stillpoint-house-q8_0.gguf"
+STATE_FOLDER = Path(__file__).resolve().parents[1] / "var"
+NO_ADAPTER = "none"
 
 EngineKind = Literal["xllamacpp", "llama-cpp-python", "hosted", "fake"]
 
@@ -28,6 +30,7 @@ DEFAULT_FAKE_REPLY = (
 )
 
 _HOSTNAME = re.compile(r"^(?!-)[A-Za-z0-9._-]{1,253}$")
+_ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -42,7 +45,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     engine: EngineKind | None = None
-    model_path: Path = HOUSE_MODEL
+    model: str | None = Field(default=None, max_length=200)
+    model_path: Path | None = None
+    model_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+    hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
+    var: Path = Field(default=STATE_FOLDER, validation_alias="STILLPOINT_VAR")
+    adapters: Annotated[dict[str, Path], NoDecode] = {}
+    adapter: str = NO_ADAPTER
     ctx: int = Field(default=0, ge=0, le=1_048_576)
     threads: int = Field(default=0, ge=0, le=512)
     cache_ram_mib: int = Field(default=128, ge=0, le=1_048_576)
@@ -58,7 +68,8 @@ class Settings(BaseSettings):
     base_url: str | None = None
     upstream_api_key: SecretStr | None = None
     upstream_dialect: Literal["openai", "llama.cpp"] = "openai"
-    model: str | None = Field(default=None, max_length=200)
+    hosted_consent: Literal["yes", "own-server"] | None = None
+    hosted_name: str | None = Field(default=None, max_length=80)
 
     fake_delay_ms: int = Field(default=20, ge=0, le=600_000)
     fake_first_delay_ms: int = Field(default=0, ge=0, le=600_000)
@@ -75,7 +86,25 @@ class Settings(BaseSettings):
                 raise ValueError("must be an IP address or a host name") from None
         return value
 
-    @field_validator("api_key", "upstream_api_key")
+    @field_validator("model_sha256")
+    @classmethod
+    def _hash_is_lower_case(cls, value: str | None) -> str | None:
+        return value.lower() if value else None
+
+    @field_validator("adapters", mode="before")
+    @classmethod
+    def _adapters_are_named_paths(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        names = [name for name, _, _ in pairs]
+        if not all(_ADAPTER_NAME.fullmatch(name) and path for name, _, path in pairs):
+            raise ValueError("must be name=path,name=path; names of letters, digits and ._-")
+        if len(set(names)) < len(names) or NO_ADAPTER in names:
+            raise ValueError(f"names must differ from each other and from {NO_ADAPTER!r}")
+        return {name: Path(path) for name, _, path in pairs}
+
+    @field_validator("api_key", "upstream_api_key", "hf_token")
     @classmethod
     def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -85,6 +114,13 @@ class Settings(BaseSettings):
             raise ValueError("must be printable ASCII without spaces")
         return value
 
+    @field_validator("hosted_name")
+    @classmethod
+    def _name_is_one_line(cls, value: str | None) -> str | None:
+        if value is not None and not (value.strip() and value.isprintable()):
+            raise ValueError("must be a name on one line, as people shall read it")
+        return value
+
     @field_validator("ctx")
     @classmethod
     def _ctx_is_useful(cls, value: int) -> int:
@@ -92,9 +128,9 @@ class Settings(BaseSettings):
             raise ValueError("must be 0 (the model's own context) or at least 64 tokens")
         return value
 
-    @field_validator("base_url")
+    @field_validator("base_url", "hf_endpoint")
     @classmethod
-    def _base_url_is_http(cls, value: str | None) -> str | None:
+    def _url_is_http(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
@@ -115,7 +151,41 @@ class Settings(BaseSettings):
                 raise ValueError("LLM_BASE_URL: is required when LLM_ENGINE=hosted")
             if self._base_url_is_this_server():
                 raise ValueError("LLM_BASE_URL: points at this server itself")
+        if self.engine_kind == "hosted":
+            self._refuse_sending_without_consent()
+        self._refuse_adapters_that_cannot_be_switched()
         return self
+
+    def _refuse_sending_without_consent(self) -> None:
+        if self.upstream_is_loopback or self.hosted_consent == "own-server":
+            return
+        host = urlsplit(self.base_url or "").hostname
+        if self.hosted_consent is None:
+            raise ValueError(
+                f"LLM_HOSTED_CONSENT: with LLM_BASE_URL, what people write here goes to {host},"
+                " whose operator can read and keep it. Names, phone numbers and the like are"
+                " replaced first, as far as they are recognised; what people tell of themselves"
+                " is not. Set LLM_HOSTED_CONSENT=yes if you and the people who write accept that,"
+                " LLM_HOSTED_CONSENT=own-server if the server is yours (then nothing is replaced),"
+                " or unset LLM_BASE_URL for a model on this machine"
+            )
+        if not str(self.base_url).startswith("https://"):
+            raise ValueError(
+                "LLM_BASE_URL: must be https:// where messages leave this machine"
+                " (LLM_HOSTED_CONSENT=own-server allows http:// for a server of yours)"
+            )
+
+    def _refuse_adapters_that_cannot_be_switched(self) -> None:
+        if self.adapters and self.engine_kind in ("llama-cpp-python", "hosted"):
+            raise ValueError(
+                f"LLM_ADAPTERS: the engine {self.engine_kind} cannot switch adapters;"
+                " use LLM_ENGINE=xllamacpp, or merge the adapter into the model"
+            )
+        if self.adapter != NO_ADAPTER and self.adapter not in self.adapters:
+            raise ValueError(
+                f"LLM_ADAPTER: must be one of {', '.join((NO_ADAPTER, *self.adapters))}"
+                " (adapters are named in LLM_ADAPTERS)"
+            )
 
     def _base_url_is_this_server(self) -> bool:
         if self.base_url is None:
@@ -136,6 +206,21 @@ class Settings(BaseSettings):
         if self.base_url is not None and not self._base_url_is_this_server():
             return "hosted"
         return "xllamacpp"
+
+    @property
+    def upstream_is_loopback(self) -> bool:
+        """Whether the hosted engine's address is on this machine, whatever lies behind it."""
+        return self.base_url is not None and urlsplit(self.base_url).hostname in _LOOPBACK
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether personal data is taken out of what goes to the hosted engine."""
+        return self.engine_kind == "hosted" and self.hosted_consent != "own-server"
+
+    @property
+    def people_are_told(self) -> bool:
+        """Whether Rasa, which reads the same variables, tells people that messages leave."""
+        return self.engine_kind == "hosted" and self.hosted_consent == "yes"
 
     @property
     def slots(self) -> int:
@@ -168,6 +253,6 @@ def _describe(item: object) -> str:
         return message
     name = str(item["loc"][0])
     key = name if name.isupper() else f"LLM_{name.upper()}"
-    if key.endswith("_API_KEY") or key == "LLM_FAKE_REPLY" or key not in os.environ:
+    if key.endswith(("_API_KEY", "_TOKEN")) or key == "LLM_FAKE_REPLY" or key not in os.environ:
         return f"{key}: {message}"
     return f"{key}: {message} (got {os.environ[key][:60]!r})"

@@ -52,6 +52,7 @@ def dispatch(options: argparse.Namespace) -> int:
         checks.preflight()
     install.install("run")
     if options.command == "run":
+        checks.fetch_language_model()
         checks.language_model_loads()
     from ops.train import train
 

@@ -23,6 +23,7 @@ from ops.errors import DiskFull, ModelUnusable, OpsError, PortTaken, SettingInva
 MIB = 1024 * 1024
 FIRST_INSTALL_MIB = 4500
 RUNNING_MIB = 200
+_LLM_SETTINGS_REFUSED = 2  # its exit code
 SERVICE_OF_PORT = {"RASA_PORT": "Rasa", "ACTIONS_PORT": "the actions", "LLM_PORT": "the LLM server"}
 
 
@@ -131,6 +132,8 @@ def language_model() -> str:
     """
     if os.environ.get("LLM_BASE_URL"):
         return "a hosted model is configured (LLM_BASE_URL)"
+    if os.environ.get("LLM_MODEL") and not os.environ.get("LLM_MODEL_PATH"):
+        return f"LLM_MODEL={os.environ['LLM_MODEL']}"
     path = places.llm_model()
     hint = "Restore it with `git checkout -- llm_server/models`, or set LLM_MODEL_PATH."
     if not path.is_file():
@@ -148,21 +151,54 @@ def language_model_loads() -> str:
     Before its environment exists, only the file's head is looked at.
 
     Raises:
-        ModelUnusable: they are not; carries the LLM server's own line.
+        SettingInvalid, ModelUnusable: they are not; carries the LLM server's own line.
     """
     finding = language_model()
     python = places.MAIN_ENV / "bin" / "python"
     if not python.is_file():
         return finding
     command = [str(python), "-m", "llm_server", "--check"]
-    asked = subprocess.run(command, cwd=places.ROOT, capture_output=True, text=True)
+    asked = subprocess.run(
+        command, cwd=places.ROOT, env=_llm_environment(), capture_output=True, text=True
+    )
     if asked.returncode != 0:
         reason = (asked.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        reason = reason.removeprefix("llm_server: ").rstrip(".")
+        if asked.returncode == _LLM_SETTINGS_REFUSED:
+            raise SettingInvalid(f"{reason}.")
         raise ModelUnusable(
-            f"{reason.removeprefix('llm_server: ').rstrip('.')}. Check the LLM_… settings, or"
+            f"{reason}. Check the LLM_… settings, or"
             " restore the house model with `git checkout -- llm_server/models`."
         )
-    return finding
+    return (asked.stdout.strip().splitlines() or [finding])[-1]
+
+
+def fetch_language_model() -> None:
+    """Has the LLM server fetch the model that LLM_MODEL names; its progress bar shows through.
+
+    It takes as long as it takes: nothing else has been started yet.
+
+    Raises:
+        ModelUnusable: it could not be fetched; the reason stands above.
+    """
+    if not os.environ.get("LLM_MODEL"):
+        return
+    command = [str(places.MAIN_ENV / "bin" / "python"), "-m", "llm_server", "--fetch"]
+    process = subprocess.Popen(command, cwd=places.ROOT, env=_llm_environment())
+    try:
+        status = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if status != 0:
+        raise ModelUnusable("The language model could not be fetched; the reason stands above.")
+
+
+def _llm_environment() -> dict[str, str]:
+    """What the LLM server will get from the supervisor."""
+    port = str(places.port("LLM_PORT"))
+    return {**os.environ, "STILLPOINT_VAR": str(places.var()), "LLM_PORT": port}
 
 
 def rasa_model() -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from ops import handoff, places
 
 HEARTBEAT_FRESH_S = 15.0
+START_DEADLINE_S = 180.0
+_LLM_START_S, _LLM_SLACK_S = 300.0, 15.0  # the first as in llm_server/settings.py
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Service:
         environment: variables beyond the inherited ones.
         essential: whether everything ends when it cannot be kept running.
         start_seconds: how long it must stay up to count as started.
+        start_deadline_s: how long it may take to become healthy.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     essential: bool = False
     start_seconds: int = 2
+    start_deadline_s: float = START_DEADLINE_S
 
     def healthy(self, since: float) -> bool:
         """Whether it answers now; a heartbeat counts if it is newer than `since`."""
@@ -97,11 +101,8 @@ def services() -> list[Service]:
             [python, "-m", "actions"],
             places.ROOT,
             health_url=f"http://{here}:{actions}/health",
-            environment={
-                **shared,
-                "LLM_BASE_URL": os.environ.get("ACTIONS_LLM_BASE_URL")
-                or f"http://{here}:{llm}/v1",
-            },
+            # The operator's LLM_BASE_URL is where the LLM server sends to, not this one.
+            environment={**shared, "LLM_BASE_URL": f"http://{here}:{llm}/v1"},
         ),
         Service(
             "llm",
@@ -109,6 +110,8 @@ def services() -> list[Service]:
             places.ROOT,
             health_url=f"http://{here}:{llm}/health",
             environment=shared,
+            # It gives up itself before, with a better reason.
+            start_deadline_s=_llm_start_s() + _LLM_SLACK_S,
         ),
         Service(
             "analytics",
@@ -129,6 +132,14 @@ def services() -> list[Service]:
             )
         )
     return found
+
+
+def _llm_start_s() -> float:
+    """How long the LLM server itself waits for its engine; it refuses what is no number."""
+    try:
+        return float(os.environ.get("LLM_START_TIMEOUT_S") or _LLM_START_S)
+    except ValueError:
+        return _LLM_START_S
 
 
 def endpoints_file() -> Path:

@@ -25,7 +25,6 @@ from ops import places
 from ops.errors import ServiceFailed
 from ops.services import Service
 
-START_DEADLINE_S = 180.0
 STOP_DEADLINE_S = 25.0
 RETRY_AFTER_S = 30.0
 _PR_SET_PDEATHSIG = 1
@@ -144,11 +143,12 @@ def _await_health(
             if states.get(name) == "FATAL":
                 raise ServiceFailed(_ended(name))
         elapsed = time.time() - started
-        if elapsed > START_DEADLINE_S:
-            name = next(iter(waiting))
-            raise ServiceFailed(
-                f"{name} was not healthy after {START_DEADLINE_S:.0f} s. {_last_words(name)}"
-            )
+        for name, service in waiting.items():
+            if elapsed > service.start_deadline_s:
+                raise ServiceFailed(
+                    f"{name} was not healthy after {service.start_deadline_s:.0f} s."
+                    f" {_last_words(name)}"
+                )
         if live and waiting:
             print(f"\rStarting {', '.join(waiting)} … {elapsed:3.0f} s   ", end="", file=sys.stderr)
         time.sleep(0.3)

@@ -16,7 +16,8 @@ class OpenTurn:
     """An open-ended turn to be answered.
 
     Attributes:
-        sender_id: whose conversation it is; only used to vary the choice of bank replies.
+        sender_id: whose conversation it is; used to vary the choice of bank replies, and as
+            a number to share the LLM server fairly.
         message_id: the id of the person's message and of the side stream.
         text: the message; may be empty.
         said: the conversation so far, oldest first.

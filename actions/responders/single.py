@@ -128,7 +128,8 @@ class SingleResponder:
         heard = tuple(item.text for item in turn.said if item.role == "user")
         messages = chat_messages(turn.said, turn.text, self._layout)
         deadline = started + min(limits.first_sentence_s, limits.total_s)
-        with SentenceFeed(self._llm.stream(messages), stream.cancelled) as feed:
+        chunks = self._llm.stream(messages, person=turn.sender_id)
+        with SentenceFeed(chunks, stream.cancelled) as feed:
             while (sentence := await feed.next(deadline - clock())) is not None:
                 verdict = self._guardrail.check_sentence(
                     Candidate(sentence, turn.text, tuple(said), said_before, heard)

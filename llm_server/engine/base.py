@@ -26,6 +26,7 @@ class Engine(Protocol):
         restarts: how often the engine was started again.
         model_id: the model's name in answers and ``/v1/models``.
         context_length: tokens of prompt and completion together, or ``None`` if unknown.
+        adapters: names of the LoRA adapters that a request may ask for.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Engine(Protocol):
     restarts: int
     model_id: str
     context_length: int | None
+    adapters: tuple[str, ...]
+
+    def ready_in_s(self) -> int:
+        """While not ready: whole seconds until another try is worth it, at least 1."""
+        ...
 
     async def run(self) -> None:
         """Keep the engine alive until cancelled, then leave nothing of it behind.

@@ -35,10 +35,15 @@ class FakeEngine:
         self.restarts = 0
         self.model_id = "fake"
         self.context_length: int | None = _CONTEXT_TOKENS
+        self.adapters: tuple[str, ...] = ()
         self.generating = 0
         self._reply = reply
         self._delay_s = delay_ms / 1000
         self._first_delay_s = first_delay_ms / 1000
+
+    def ready_in_s(self) -> int:
+        """See :meth:`Engine.ready_in_s`."""
+        return 1
 
     async def run(self) -> None:
         """Be ready until cancelled."""

@@ -9,6 +9,7 @@ process goes, however it goes, the child ends too.
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -28,10 +29,13 @@ from llm_server.engine.base import EngineState
 from llm_server.engine.openai_stream import stream_chat
 from llm_server.errors import EngineStartError, EngineUnavailable
 from llm_server.json_log import log
+from llm_server.settings import NO_ADAPTER
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.25, 30.0
 _HEALTHY_AFTER_S = 60.0
+_LOAD_GUESS_S = 5.0
+_SECRET_ENDINGS = ("_KEY", "_KEYS", "_TOKEN", "_SECRET", "_DB_URL")
 _PROBE_EVERY_S, _PROBE_TIMEOUT_S, _PROBES_TO_LOSE = 2.0, 5.0, 3
 
 
@@ -48,6 +52,8 @@ class LocalEngineConfig:
         threads: CPU threads.
         cache_ram_mib: memory for prompt caches of idle conversations.
         check_tensors: whether to look for invalid weights while loading.
+        adapter_names: LoRA adapters by name, in the order in which the engine loads them.
+        adapter_paths: their files.
     """
 
     kind: str
@@ -58,6 +64,8 @@ class LocalEngineConfig:
     threads: int
     cache_ram_mib: int
     check_tensors: bool
+    adapter_names: tuple[str, ...] = ()
+    adapter_paths: tuple[str, ...] = ()
 
 
 class LocalEngine:
@@ -67,22 +75,35 @@ class LocalEngine:
         config: the child's configuration.
         control_tokens: texts that must not reach the tokenizer as they are.
         start_timeout_s: longest time to load the model.
+        adapter: name of the adapter for requests that ask for none; may be ``none``.
     """
 
     def __init__(
-        self, config: LocalEngineConfig, control_tokens: tuple[str, ...], start_timeout_s: float
+        self,
+        config: LocalEngineConfig,
+        control_tokens: tuple[str, ...],
+        start_timeout_s: float,
+        adapter: str = NO_ADAPTER,
     ) -> None:
         self.name = config.kind
         self.state = EngineState.STARTING
         self.restarts = 0
         self.model_id = config.model_id
         self.context_length: int | None = config.context_length
+        self.adapters = config.adapter_names
         self.pid: int | None = None
         self._config = config
+        self._adapter = adapter
+        self._load_s = _LOAD_GUESS_S
+        self._ready_at = time.monotonic() + self._load_s
         self._control = re.compile("|".join(map(re.escape, control_tokens)) or r"(?!)")
         self._start_timeout_s = start_timeout_s
         self._client: httpx.AsyncClient | None = None
         self._was_ready = False
+
+    def ready_in_s(self) -> int:
+        """See :meth:`Engine.ready_in_s`; goes by the pause and the last time to load."""
+        return max(1, math.ceil(self._ready_at - time.monotonic()))
 
     async def run(self) -> None:
         """Keep a child running; see :meth:`Engine.run`."""
@@ -95,6 +116,7 @@ class LocalEngine:
                     raise EngineStartError(f"engine {self.name} did not start: {reason}")
                 if time.monotonic() - started > _HEALTHY_AFTER_S:
                     backoff = _BACKOFF_FIRST_S
+                self._ready_at = time.monotonic() + backoff + self._load_s
                 log(logging.ERROR, "engine_down", engine=self.name, restart_in_s=backoff)
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, _BACKOFF_LAST_S)
@@ -106,7 +128,9 @@ class LocalEngine:
         """Write one completion; see :meth:`Engine.stream`."""
         client = self._client
         if client is None or self.state is not EngineState.READY:
-            raise EngineUnavailable(f"the engine is {self.state.value}", retry_after=2)
+            raise EngineUnavailable(
+                f"the engine is {self.state.value}", retry_after=self.ready_in_s()
+            )
         chunks = stream_chat(
             client, "/v1/chat/completions", self._body(request, max_tokens), self.context_length
         )
@@ -125,7 +149,15 @@ class LocalEngine:
             "stream": True,
             "stream_options": {"include_usage": True},
             **request.sampling(LLAMA_CPP_SAMPLING),
+            **self._lora(request.adapter or self._adapter),
         }
+
+    def _lora(self, chosen: str) -> dict[str, Any]:
+        """llama.cpp's ``lora`` field: adapters by their number, those not chosen switched off."""
+        if not self.adapters:
+            return {}
+        scales = [(number, float(name == chosen)) for number, name in enumerate(self.adapters)]
+        return {"lora": [{"id": number, "scale": scale} for number, scale in scales]}
 
     def _defuse(self, text: str) -> str:
         """Break control tokens, so that nobody can end their message and write the system's."""
@@ -134,6 +166,7 @@ class LocalEngine:
     async def _one_life(self) -> str:
         """Start a child, watch it until it ends, and say in a few words why it ended."""
         key = secrets.token_urlsafe(24)
+        begun = time.monotonic()
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "llm_server.engine",
             stdin=asyncio.subprocess.PIPE,
@@ -161,6 +194,7 @@ class LocalEngine:
                 await asyncio.wait({drain}, timeout=1)
                 return errors.reason() or _ending(child.returncode)
             errors.close()
+            self._load_s = time.monotonic() - begun
             await self._serve(child, address, key)
             return _ending(child.returncode)
         finally:
@@ -266,7 +300,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 def _child_environment() -> dict[str, str]:
     """This process's environment, without secrets and with this package importable."""
     environment = {
-        name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")
+        name: value for name, value in os.environ.items() if not name.endswith(_SECRET_ENDINGS)
     }
     paths = (str(_PACKAGE_ROOT), environment.get("PYTHONPATH", ""))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

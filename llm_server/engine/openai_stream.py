@@ -12,6 +12,7 @@ from llm_server.errors import (
     ContextTooLong,
     EngineUnavailable,
     Overloaded,
+    UnsupportedField,
     UpstreamFailed,
 )
 
@@ -100,6 +101,10 @@ def _error_from(status: int, document: dict[str, Any], context_length: int | Non
         return Overloaded("the engine is overloaded; try again later", retry_after=5)
     if status == 503:
         return EngineUnavailable("the engine is not ready", retry_after=2)
+    if status == 400 and kinds & {"unsupported_parameter", "unsupported_value"}:
+        param = error.get("param")
+        if isinstance(param, str):
+            return UnsupportedField("the engine does not take this field", param=param)
     if status in (400, 413, 422):
         return BadRequest("the engine refused the request")
     if status in (401, 403):

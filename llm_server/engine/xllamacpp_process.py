@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+_BATCH_TOKENS = 64
+
 
 def serve(config: dict[str, Any], ready: Callable[[str], None]) -> None:
     """Load the model, call ``ready`` with the address, and serve until the process ends.
@@ -36,6 +38,8 @@ def serve(config: dict[str, Any], ready: Callable[[str], None]) -> None:
     params.kv_unified = True
     params.kv_unified_per_slot = config["context_length"]
     params.fit_params = False
+    # A generation is cancelled between two batches: small ones, so that a long prompt can be left.
+    params.n_batch = params.n_ubatch = max(_BATCH_TOKENS, config["slots"])
     params.cache_ram_mib = config["cache_ram_mib"]
 
     params.cpuparams.n_threads = config["threads"]
@@ -43,6 +47,11 @@ def serve(config: dict[str, Any], ready: Callable[[str], None]) -> None:
     # Answers are plain text: no tool calls or reasoning blocks to parse out of them.
     params.force_pure_content_parser = True
     params.verbosity = 1
+
+    # Loaded, but off: each request says which adapter it wants.
+    params.lora_adapters = [
+        xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in config["adapter_paths"]
+    ]
 
     server = xllamacpp.Server(params)
     # llama.cpp installs handlers that wait for its own loop; this process just ends.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from channels.errors import NotFound
+from components import hosted_model
 from components.handoff import is_configured
 
 HANDOFF_PLACE = b"<!-- handoff -->"
@@ -20,6 +22,20 @@ HANDOFF_NOTE = (
     b" without a name or any words from the chat; they may not see it."
 )
 """Said on the page where an operator has set up a hand-off (docs/safety/handoff.md)."""
+HOSTED_PLACE = b"<!-- hosted -->"
+HOSTED_NOTE = (
+    " When I don&rsquo;t have a fixed answer, what you write goes to a computer of {provider};"
+    " names, numbers and addresses are replaced first, as far as they can be found. In a crisis I"
+    " answer from here."
+)
+HOSTED_DETAILS_PLACE = b"<!-- hosted-details -->"
+HOSTED_DETAILS = (
+    " Where there is no fixed answer, your message and the conversation before it also go to a"
+    " computer of {provider}, where they could be read and kept. Names, numbers, addresses and the"
+    " like are replaced first, as far as they can be found; what you tell of your life goes as you"
+    " write it."
+)
+"""Said on the page where a hosted model answers (docs/operations.md#hosted-models)."""
 DEFAULT_PAGE_DIR = Path(__file__).resolve().parents[1] / "web"
 WIDGET_POLICY = (
     "default-src 'self'",
@@ -51,8 +67,8 @@ class Page:
         if not request.path.endswith("/"):
             return response.redirect(request.path + "/", status=308)
         body = read_file(self._folder / "index.html")
-        note = HANDOFF_NOTE if is_configured() else b""
-        body = body.replace(HANDOFF_PLACE, note)
+        for place, note in _disclosures().items():
+            body = body.replace(place, note)
         return send(request, body, "text/html", self._headers)
 
     def static(self, request: Request, name: str) -> HTTPResponse:
@@ -69,6 +85,19 @@ class Page:
 
     def _file(self, request: Request, path: Path) -> HTTPResponse:
         return send_file(request, path, self._headers)
+
+
+def _disclosures() -> dict[bytes, bytes]:
+    """Place in the page -> what is said there of this installation; empty if it does not apply."""
+    provider = html.escape(hosted_model.provider())
+    notes = {HOSTED_PLACE: HOSTED_NOTE, HOSTED_DETAILS_PLACE: HOSTED_DETAILS}
+    return {
+        HANDOFF_PLACE: HANDOFF_NOTE if is_configured() else b"",
+        **{
+            place: note.format(provider=provider).encode() if provider else b""
+            for place, note in notes.items()
+        },
+    }
 
 
 def send_file(request: Request, path: Path, headers: dict[str, str]) -> HTTPResponse:

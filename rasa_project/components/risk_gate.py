@@ -11,6 +11,7 @@ What it does not know: earlier messages. Risk over several turns is the safety p
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -108,6 +109,7 @@ class RiskGate(GraphComponent):
             level = LEVELS[MODERATE + int(np.argmax(verdict.level[MODERATE:]))]
             # What is uncertain is asked about, not answered as an emergency.
             level = level if score >= self._sure else "moderate"
+            level = "high" if level == "imminent" and is_of_the_past(text) else level
         else:
             level = LEVELS[int(np.argmax(verdict.level[:MODERATE]))]
         if level != "none":
@@ -118,6 +120,36 @@ class RiskGate(GraphComponent):
             level, kind, about = match.level, match.kind, match.about
             score = max(score, LEXICON_SCORE.get(level, 0.0))
         return {"level": level, "kind": kind, "about": about, "score": round(score, 4)}
+
+
+_ACTED = re.compile(
+    r"\b(?:took|taken|swallowed|overdosed|od'?d|tried|attempted|cut|did it|jumped)\b"
+)
+_DATED = re.compile(
+    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|few|several|some|couple(?: of)?)"
+    r" (?:weeks|months|years) (?:ago|back)\b"
+    r"|\ba (?:month|year) ago\b"
+    r"|\blast (?:month|year|spring|summer|autumn|fall|winter)\b"
+    r"|\b(?:in|last) (?:january|february|march|april|may|june|july|august|september|october)\b"
+    r"|\b(?:in|last) (?:november|december)\b"
+)
+"""Two weeks ago or more: something taken days ago can still kill, and stays `imminent`."""
+_OF_NOW = re.compile(
+    r"\b(?:tonight|today|again|still|soon|going to|gonna|about to"
+    r"|this (?:morning|evening|afternoon)"
+    r"|(?<!ok )(?<!okay )(?<!fine )(?<!better )(?<!safe )now)\b"
+)
+
+
+def is_of_the_past(text: str) -> bool:
+    """Whether every act it names was weeks ago or more, and nothing in it speaks of now.
+
+    Such a message is `high` at most ("I took something three weeks ago, I'm ok now"): an attempt
+    within three months (docs/safety/risk-levels.md), and no reason to call an ambulance.
+    """
+    said = text.lower().replace("’", "'")
+    acts = [part for part in re.split(r"[.!?;\n]| but ", said) if _ACTED.search(part)]
+    return bool(acts) and all(map(_DATED.search, acts)) and not _OF_NOW.search(said)
 
 
 def _strongest(matches: List[Match]) -> Optional[Match]:

@@ -67,7 +67,7 @@ def answer_direct(state: CrisisState, turn: Turn) -> Reply:
 
 
 def denied(state: CrisisState, turn: Turn) -> Reply:
-    joke = "retracted" in turn.signs
+    joke = {"retracted", "joking"} <= turn.signs
     if at_least(state.level, "high"):
         after = know(state, "direct", "no")
         opening = "denied_joking" if joke else "denied_high"
@@ -166,9 +166,23 @@ def answer_check(state: CrisisState, turn: Turn) -> Reply:
     return ask(["still_there"], after, "near")
 
 
+def asked_anew(state: CrisisState, turn: Turn) -> Reply:
+    """Thoughts of suicide were denied, and now something speaks for them after all."""
+    opening, after = take_in(state, turn)
+    if at_least(turn.level, "high"):
+        opened = know(replace(after, level=worse(after.level, "high")), "direct", "yes")
+        return ask_next(["thanks_for_telling"], opened)
+    known = {name: said for name, said in after.known.items() if name != "direct"}
+    return ask(opening, replace(after, known=known, asked={**after.asked, "direct": 0}), "direct")
+
+
 def keep_company(state: CrisisState, turn: Turn) -> Reply:
     """No question waits: what is unknown is asked, else the person has company, step by step."""
     calm = state.stage == "resources" and state.turns >= CALM_TURNS_BEFORE_CHECK_IN
+    speaks_for_it = at_least(turn.level, "high") or turn.signs & {"explicit", "not_be_here"}
+    own = turn.risky and turn.about == "self" and turn.kind == "self_harm"
+    if own and speaks_for_it and state.known.get("direct") == "no":
+        return asked_anew(state, turn)
     unanswered = "direct" in state.asked and "direct" not in state.known
     if unanswered and turn.reply in ("yes", "unsure"):
         return answer_direct(replace(state, question="direct"), turn)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
-from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
+from rasa.core.policies.policy import PolicyPrediction
 from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -31,19 +31,17 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
 
 from policies.reading import CRISIS_INTENT, misuse_category
-from policies.safety_policy import (
+from policies.safety_policy import misuse_actions, step_of_last_message
+from policies.scripted_policy import (
+    ScriptedPolicy,
     events_since_user_message,
-    misuse_actions,
     session_events,
-    step_of_last_message,
 )
 
 QUESTION = "utter_clarify_"
 LISTENING = "action_llm_fallback"
 ASKED_IN_STAGES = ("none", "watch")
 """Stages of the crisis conversation that are the ordinary one, with no question waiting."""
-CONFIDENCE = 0.98
-"""Below `ExercisePolicy`, which takes every message of an exercise, and below forms."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,11 @@ class Settings:
 @DefaultV1Recipe.register(
     DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True
 )
-class ClarifyPolicy(Policy):
+class ClarifyPolicy(ScriptedPolicy):
     """Asks about a guess at most once in a while, and acts on a yes."""
+
+    CONFIDENCE = 0.98
+    """Below `ExercisePolicy`, which takes every message of an exercise, and below forms."""
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -105,11 +106,6 @@ class ClarifyPolicy(Policy):
             "ends": {},
         }
 
-    @staticmethod
-    def supported_data() -> SupportedData:
-        """It reads the rules."""
-        return SupportedData.ML_AND_RULE_DATA
-
     def __init__(
         self,
         config: Dict[str, Any],
@@ -127,9 +123,6 @@ class ClarifyPolicy(Policy):
         self._settings = Settings.from_config(config)
         self._ends: Dict[str, List[str]] = checked_ends(config["ends"])
         self._model_storage = model_storage
-
-    def _create_featurizer(self) -> Optional[TrackerFeaturizer]:  # type: ignore[override]
-        return None
 
     def train(
         self, training_trackers: List[TrackerWithCachedStates], domain: Domain, **kwargs: Any
@@ -191,7 +184,7 @@ class ClarifyPolicy(Policy):
         **kwargs: Any,
     ) -> PolicyPrediction:
         """The question, a step of what a yes leads to, or an abstention."""
-        abstention = self._prediction(self._default_predictions(domain))
+        abstention = self._abstain(domain)
         turn_events = events_since_user_message(tracker)
         message = tracker.latest_message
         if turn_events is None or message is None or tracker.active_loop_name:
@@ -231,11 +224,6 @@ class ClarifyPolicy(Policy):
         result = step_of_last_message(tracker)
         is_calm = not result.actions and result.state.stage in ASKED_IN_STAGES
         return is_calm and not misuse_actions(tracker, result.state)
-
-    def _act(self, action: str, domain: Domain) -> PolicyPrediction:
-        probabilities = self._default_predictions(domain)
-        probabilities[domain.index_for_action(action)] = CONFIDENCE
-        return self._prediction(probabilities, is_no_user_prediction=True)
 
 
 def checked_ends(ends: Any) -> Dict[str, List[str]]:

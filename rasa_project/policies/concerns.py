@@ -24,6 +24,7 @@ from policies.replies import (
     ask_barrier,
     ask_next,
     check_in,
+    in_danger_flow,
     know,
     reading_of,
     to_resources,
@@ -32,6 +33,9 @@ from policies.replies import (
 
 LEAVES_OPEN = ("stop", "goodbye", "to_be_heard")
 """Concerns after which the screen asks nothing: their answers end in an open question or none."""
+
+PRACTICAL = ("number", "words")
+"""Requests that are answered whatever else the message says."""
 
 ABOUT_HELP = ("near", "step", "barrier", "")
 """Questions after which "burden", "shame", "money" and the like are reasons not to seek help; after
@@ -56,7 +60,12 @@ def is_concern(turn: Turn, state: CrisisState) -> bool:
 
 def _answers_more_than(turn: Turn, state: CrisisState) -> bool:
     """Whether the message is the answer that was waited for, so that its concern comes second."""
-    soft = ("thanks", "topic_change", "not_helping", "scared", "sorry", "question", "pointless")
+    soft = (
+        "thanks", "topic_change", "not_helping", "scared", "sorry", "question", "pointless",
+        "told_you",
+    )  # fmt: skip
+    if turn.concern in PRACTICAL:
+        return False
     if state.question == "barrier":
         return turn.concern not in (*BARRIERS, "refuses", "stop", "anger", "method", "pointless")
     if turn.concern == "refuses" and state.question not in ("step", "near", ""):
@@ -74,7 +83,11 @@ def answer_concern(state: CrisisState, turn: Turn) -> Reply:
         return ask([*names, urgent_text(state)], after, "near")
     if turn.concern == "refuses":
         return ask_barrier(state, ["refuses"])
+    if turn.concern == "told_you":
+        state = _as_told(state)
     names, after = concern_reply(state, turn)
+    if turn.concern == "form":
+        return _without_questions(names, after)
     if turn.concern in LEAVES_OPEN:
         urgent = ["stop_imminent"] if state.level == "imminent" else []
         return [*names, *urgent], to_resources(after)
@@ -101,6 +114,22 @@ def _after_concern(names: List[str], state: CrisisState) -> Reply:
     return [*names, least_said(STAY, state.said)], to_resources(state)
 
 
+def _as_told(state: CrisisState) -> CrisisState:
+    """Who says that it was told already is believed: what was asked is known."""
+    if state.question not in ("direct", "wish", "method", "past"):
+        return state
+    level = worse(state.level, "high") if state.question == "direct" else state.level
+    return know(replace(state, level=level), state.question, "yes")
+
+
+def _without_questions(names: List[str], state: CrisisState) -> Reply:
+    """No more of the screen: only whether somebody can be near is still asked."""
+    if "near" not in state.known and state.asked.get("near", 0) < TIMES_ASKED:
+        return ask(names, state, "near")
+    family = STAY_IMMINENT if state.level == "imminent" else STAY
+    return [*names, least_said(family, state.said)], to_resources(state)
+
+
 def smaller_step(concern: str, state: CrisisState) -> str:
     """The question about a smaller step that fits the barrier."""
     by_person = ("burden", "shame", "tried", "doctor")
@@ -111,8 +140,13 @@ def smaller_step(concern: str, state: CrisisState) -> str:
 
 
 def heard_answer(state: CrisisState, turn: Turn) -> CrisisState:
-    """The state with the answer that came together with a concern, if it is no denial."""
+    """The state with the answer that came together with a concern.
+
+    A no counts only beside a practical request, to a question of the screen.
+    """
     said = reading_of(turn)
+    if turn.concern in PRACTICAL and state.question in screen.QUESTIONS and said == "no":
+        return know(state, state.question, "no")
     if state.question in (*DANGER_QUESTIONS, "near") and said in ("yes", "unsure"):
         state = know(state, state.question, said)
         if state.question == "direct" and said == "yes":
@@ -128,6 +162,12 @@ def concern_reply(state: CrisisState, turn: Turn) -> Reply:
         return ["refuses"], state
     if name == "silence":
         return [least_said(SILENCE, state.said)], state
+    if name == "words" and (state.about == "other" or in_danger_flow(state)):
+        return ["re_words_other"], state
+    if name == "words" and state.level == "imminent" and "re_words_now" not in state.last:
+        return ["re_words_now"], state
+    if name == "money" and state.level == "imminent":
+        return [least_said(("barrier_money_now", "barrier_reply"), state.said)], state
     if name in BARRIERS:
         first, again = f"barrier_{name}", "barrier_reply"
         return [again if first in state.said[-6:] else first], state

@@ -29,7 +29,15 @@ from policies.answers import (
     progressed,
 )
 from policies.concerns import answer_concern, answer_silence, is_concern
-from policies.crisis_state import SAID_LENGTH, CrisisState, Step, Turn, worse
+from policies.crisis_state import (
+    KINDS_WITH_OWN_FLOW,
+    SAID_LENGTH,
+    CrisisState,
+    Step,
+    Turn,
+    at_least,
+    worse,
+)
 from policies.entering import (
     answer_how_heavy,
     enter,
@@ -134,9 +142,31 @@ def _in_context(state: CrisisState, turn: Turn) -> Turn:
     own = state.engaged and state.about == "self" and not in_danger_flow(state)
     if turn.level == "imminent" and own:
         turn = replace(turn, about="self")  # nobody turns to another's danger in mid-thread
+    asked = own and ("direct" in state.asked or "direct" in state.known)
+    if asked and turn.kind in KINDS_WITH_OWN_FLOW and not turn.signs & {"other_danger", "act"}:
+        turn = replace(turn, kind="self_harm")  # a word of the answer that the gate misread
+    if state.engaged and (state.about == "other" or in_danger_flow(state)):
+        turn = _in_flow(state, turn)
+    denied = "not_now" in turn.signs and not turn.signs & {"act", "soon", "means_near"}
+    if turn.level == "imminent" and own and denied and turn.kind == "self_harm":
+        turn = replace(turn, level="high")
     if turn.kind == "medical" and turn.about == "self" and "act" in turn.signs:
         turn = replace(turn, kind="self_harm")  # by accident or not: asked, not assumed
     return turn
+
+
+def _in_flow(state: CrisisState, turn: Turn) -> Turn:
+    """Inside the flow of another danger or person, a new one must be said in words.
+
+    Else the worried friend is asked about himself, and who faints about suicide.
+    """
+    if turn.kind == "self_harm" and turn.about == "self":
+        words = turn.signs & {"explicit", "not_be_here", "act", "means_near", "farewell"}
+        said = bool(words) or at_least(turn.level, "high")
+    else:
+        same = (turn.kind, turn.about) == (state.kind, state.about)
+        said = same or bool(turn.signs & {"other_danger", "act"})
+    return turn if said or not turn.risky else replace(turn, kind=state.kind, about=state.about)
 
 
 def already_urgent(state: CrisisState, turn: Turn) -> bool:

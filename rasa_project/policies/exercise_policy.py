@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
-from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
+from rasa.core.policies.policy import PolicyPrediction
 from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -23,7 +23,11 @@ from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
 
-from policies.safety_policy import events_since_user_message, session_events
+from policies.scripted_policy import (
+    ScriptedPolicy,
+    events_since_user_message,
+    session_events,
+)
 
 STOPPED = "utter_exercise_stopped"
 CRISIS = "utter_crisis_"
@@ -32,8 +36,10 @@ CRISIS = "utter_crisis_"
 @DefaultV1Recipe.register(
     DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True
 )
-class ExercisePolicy(Policy):
+class ExercisePolicy(ScriptedPolicy):
     """Runs the exercises of its configuration."""
+
+    CONFIDENCE = 0.99
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -56,11 +62,6 @@ class ExercisePolicy(Policy):
             "return_intents": ["resume"],
             "return_turns": 4,
         }
-
-    @staticmethod
-    def supported_data() -> SupportedData:
-        """It learns from nothing."""
-        return SupportedData.ML_AND_RULE_DATA
 
     def __init__(
         self,
@@ -86,9 +87,6 @@ class ExercisePolicy(Policy):
                 f"ExercisePolicy: return_turns must be a whole number from 0 on, not {turns!r}."
             )
 
-    def _create_featurizer(self) -> Optional[TrackerFeaturizer]:  # type: ignore[override]
-        return None
-
     def train(
         self, training_trackers: List[TrackerWithCachedStates], domain: Domain, **kwargs: Any
     ) -> Resource:
@@ -111,18 +109,6 @@ class ExercisePolicy(Policy):
                     )
         return self._resource
 
-    @classmethod
-    def load(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-        **kwargs: Any,
-    ) -> ExercisePolicy:
-        """Nothing is stored: same as `create`."""
-        return cls(config, model_storage, resource, execution_context)
-
     def predict_action_probabilities(
         self,
         tracker: DialogueStateTracker,
@@ -131,7 +117,7 @@ class ExercisePolicy(Policy):
         **kwargs: Any,
     ) -> PolicyPrediction:
         """The next step of a running or just chosen exercise, or an abstention."""
-        abstention = self._prediction(self._default_predictions(domain))
+        abstention = self._abstain(domain)
         turn_events = events_since_user_message(tracker)
         message = tracker.latest_message
         if turn_events is None or message is None or tracker.active_loop_name:
@@ -191,8 +177,3 @@ class ExercisePolicy(Policy):
             ) or (isinstance(event, ActiveLoop) and event.name):
                 step = None
         return step if turns <= self.config["return_turns"] else None
-
-    def _act(self, action: str, domain: Domain) -> PolicyPrediction:
-        probabilities = self._default_predictions(domain)
-        probabilities[domain.index_for_action(action)] = 0.99
-        return self._prediction(probabilities, is_no_user_prediction=True)

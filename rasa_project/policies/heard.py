@@ -160,9 +160,10 @@ def _in_general(said: str, question: str) -> str:
     if lists["says_no"].match(said) and not lists["not_a_no"].search(said):
         has_remainder = re.search(r"\bbut\b", said) or _NOT_NOW.search(said)
         return "unsure" if has_remainder else "no"
+    half = "unsure" if lists["yes_but_no"].search(said) else "yes"
     if lists["agrees"].match(said):
-        return "" if question in DANGER_QUESTIONS else "yes"
-    return "yes" if lists["says_yes"].match(said) else ""
+        return "" if question in DANGER_QUESTIONS else half
+    return half if lists["says_yes"].match(said) else ""
 
 
 def _says(name: str, said: str) -> bool:
@@ -174,7 +175,10 @@ def _begins_with_no(said: str) -> bool:
 
 
 def _thinks(said: str) -> bool:
-    return _says("thinks", said) and not re.search(r"\b(?:don'?t|not|never|haven'?t)\b", said)
+    """Whether some part of it says so without a negation."""
+    parts = [part for part in re.split(r"[.,;!?]", said) if _says("thinks", part)]
+    denial = re.compile(r"\b(?:don'?t|didn'?t|wasn'?t|not|never|haven'?t)\b")
+    return any(not denial.search(part) for part in parts)
 
 
 def _direct(said: str) -> str:
@@ -184,6 +188,8 @@ def _direct(said: str) -> str:
 
 
 def _intent(said: str) -> str:
+    if _says("maybe_later", said) and not _PLAIN_NO.match(said):
+        return "unsure"
     if re.search(r"\bnot (?:today|tonight|now|right now)\b", said) or _says("would_not", said):
         return "no"
     is_short = len(said.split()) <= _SHORT and not _begins_with_no(said)

@@ -19,6 +19,8 @@ HANDOFF_SIGNS = frozenset({"share_messages", "share_contact", "handoff_back", "h
 LEAST_DIGITS = 6
 SHORT_WORDS = 6
 SURE_INTENT = 0.9
+SURE_MISUSE = 0.8
+"""How sure the misuse gate must be inside a crisis: "how do I tell my wife" asks for no harm."""
 
 
 def turn_from_message(
@@ -50,9 +52,11 @@ def turn_from_message(
     language = parsed.get("language") or {}
     sure = bool(language.get("sure")) and not is_button
     hinted = "" if answer else intent
-    concern = heard.concern_of(words, hinted, misuse_category(parsed)) if words else ""
+    misuse = misuse_category(parsed, SURE_MISUSE if state.engaged else 0.0)
+    concern = heard.concern_of(words, hinted, misuse) if words else ""
     if is_button:
         concern = heard.CONCERN_BY_INTENT.get(intent, "")
+    country = places.country_in(words, told=state.engaged) or "" if words else ""
     if words and places.country_in(words, alone=True):
         concern = "country"
     return Turn(
@@ -67,7 +71,7 @@ def turn_from_message(
         score=float(risk.get("score") or 0.0),
         language=str(language.get("code") or "") if sure else "",
         understood=bool(language.get("handled", True)) if sure else True,
-        country=(places.country_in(words) or "") if words else "",
+        country=country,
         new_session=new_session,
         handoff=handoff,
         contact=state.question == "handoff_contact" and names_contact(words),
@@ -99,6 +103,11 @@ def _by_intent(message: UserUttered, has_verdict: bool, state: CrisisState) -> T
     return ("moderate" if confidence >= SURE_INTENT else "low"), "self_harm"
 
 
-def misuse_category(parsed: Mapping[str, Any]) -> str:
-    """The misuse gate's category; empty if it sees none. How sure it must be is its setting."""
-    return str((parsed.get("misuse") or {}).get("category") or "")
+def misuse_category(parsed: Mapping[str, Any], least: float = 0.0) -> str:
+    """The misuse gate's category; empty if it sees none, or with a score below `least`.
+
+    How sure it must be otherwise is the gate's setting.
+    """
+    misuse = parsed.get("misuse") or {}
+    sure = float(misuse.get("score") or 0.0) >= least
+    return str(misuse.get("category") or "") if sure else ""

@@ -26,6 +26,7 @@ _SINGLE = (
     "handoff_noted", "handoff_offer", "handoff_offer_first", "handoff_offer_again",
     "handoff_contact", "handoff_contact_again", "handoff_sent", "handoff_sent_short",
     "handoff_declined", "handoff_withdrawn", "handoff_unanswered", "handoff_down",
+    "barrier_money_now", "re_words_now", "re_words_other",
 )  # fmt: skip
 _ANSWERS = (
     "wish_yes", "wish_no", "method_yes", "method_no", "intent_no", "intent_unsure", "plan_yes",

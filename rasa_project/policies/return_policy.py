@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
-from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
+from rasa.core.policies.policy import PolicyPrediction
 from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -22,17 +22,21 @@ from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
 
-from policies.safety_policy import events_since_user_message, session_events
-
-CONFIDENCE = 0.97
-"""Below `ExercisePolicy`: an exercise that was begun later is nearer."""
+from policies.scripted_policy import (
+    ScriptedPolicy,
+    events_since_user_message,
+    session_events,
+)
 
 
 @DefaultV1Recipe.register(
     DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True
 )
-class ReturnPolicy(Policy):
+class ReturnPolicy(ScriptedPolicy):
     """Begins a form anew that was left."""
+
+    CONFIDENCE = 0.97
+    """Below `ExercisePolicy`: an exercise that was begun later is nearer."""
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -49,11 +53,6 @@ class ReturnPolicy(Policy):
             "return_intents": ["resume"],
             "return_turns": 4,
         }
-
-    @staticmethod
-    def supported_data() -> SupportedData:
-        """It learns from nothing."""
-        return SupportedData.ML_AND_RULE_DATA
 
     def __init__(
         self,
@@ -80,9 +79,6 @@ class ReturnPolicy(Policy):
                 f"ReturnPolicy: return_turns must be a whole number from 0 on, not {turns!r}."
             )
 
-    def _create_featurizer(self) -> Optional[TrackerFeaturizer]:  # type: ignore[override]
-        return None
-
     def train(
         self, training_trackers: List[TrackerWithCachedStates], domain: Domain, **kwargs: Any
     ) -> Resource:
@@ -106,18 +102,6 @@ class ReturnPolicy(Policy):
                 )
         return self._resource
 
-    @classmethod
-    def load(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-        **kwargs: Any,
-    ) -> ReturnPolicy:
-        """Nothing is stored: same as `create`."""
-        return cls(config, model_storage, resource, execution_context)
-
     def predict_action_probabilities(
         self,
         tracker: DialogueStateTracker,
@@ -126,7 +110,7 @@ class ReturnPolicy(Policy):
         **kwargs: Any,
     ) -> PolicyPrediction:
         """A step back to the form that was left, or an abstention."""
-        abstention = self._prediction(self._default_predictions(domain))
+        abstention = self._abstain(domain)
         turn_events = events_since_user_message(tracker)
         message = tracker.latest_message
         if turn_events is None or message is None or tracker.active_loop_name:
@@ -138,9 +122,7 @@ class ReturnPolicy(Policy):
         # What comes after the form is for `RulePolicy` to say.
         if len(executed) >= len(plan) or executed != plan[: len(executed)]:
             return abstention
-        probabilities = self._default_predictions(domain)
-        probabilities[domain.index_for_action(plan[len(executed)])] = CONFIDENCE
-        return self._prediction(probabilities, is_no_user_prediction=True)
+        return self._act(plan[len(executed)], domain)
 
     def _left(self, tracker: DialogueStateTracker) -> Optional[str]:
         """The form that was left for something else, if that is not too long ago.

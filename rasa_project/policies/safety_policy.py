@@ -14,12 +14,9 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, List, Optional, Tuple
 
-from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
-from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
-from rasa.engine.graph import ExecutionContext
+from rasa.core.policies.policy import PolicyPrediction
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.core.constants import (
     ACTION_DEACTIVATE_LOOP_NAME,
     ACTION_LISTEN_NAME,
@@ -31,7 +28,6 @@ from rasa.shared.core.events import (
     ActiveLoop,
     BotUttered,
     Event,
-    Restarted,
     SessionStarted,
     SlotSet,
     UserUttered,
@@ -39,12 +35,18 @@ from rasa.shared.core.events import (
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from components import hosted_model
 from components.handoff import is_configured, is_offered
 from policies import misuse
 from policies.crisis_machine import step
 from policies.crisis_state import CrisisState, Step
 from policies.reading import misuse_category, turn_from_message
 from policies.responses import crisis_responses
+from policies.scripted_policy import (
+    ScriptedPolicy,
+    events_since_user_message,
+    session_events,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ HANDOFF_SLOT = "handoff_offered"
 SHARE_SLOT = "handoff_share"
 CONTACT_SLOT = "handoff_contact"
 CONSENT_SLOT = "handoff_consent"
+HOSTED_SLOT = "hosted_model"
+HOSTED_BY_SLOT = "hosted_by"
 CONSENTS = {"yes": "yes", "no": "no", "withdrawn": "no"}
 """`CrisisState.handoff` -> the slot `handoff_consent`; nothing else is a consent."""
 MOST_CONTACT_CHARS = 200
@@ -73,21 +77,13 @@ MISUSE_MEMORY = 12
 @DefaultV1Recipe.register(
     DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True
 )
-class SafetyPolicy(Policy):
+class SafetyPolicy(ScriptedPolicy):
     """Runs the crisis state machine and the answers that may never be missing."""
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """`priority` only breaks ties; `no_answer` is said when an action gave no reply."""
         return {"priority": 100, "max_history": 1, "no_answer": "utter_no_answer"}
-
-    @staticmethod
-    def supported_data() -> SupportedData:
-        """It learns from nothing, so rules and stories are both fine."""
-        return SupportedData.ML_AND_RULE_DATA
-
-    def _create_featurizer(self) -> Optional[TrackerFeaturizer]:  # type: ignore[override]
-        return None
 
     def train(
         self,
@@ -106,18 +102,6 @@ class SafetyPolicy(Policy):
         if missing and domain.responses:
             raise InvalidDomain(f"SafetyPolicy needs these responses in the domain: {missing}")
         return self._resource
-
-    @classmethod
-    def load(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-        **kwargs: Any,
-    ) -> SafetyPolicy:
-        """Nothing is stored: same as `create`."""
-        return cls(config, model_storage, resource, execution_context)
 
     def predict_action_probabilities(
         self,
@@ -158,42 +142,6 @@ class SafetyPolicy(Policy):
             for e in events
         )
         return not cancelled and not any(isinstance(e, BotUttered) for e in events)
-
-    def _act(
-        self, action: str, domain: Domain, events: Optional[List[Event]] = None
-    ) -> PolicyPrediction:
-        probabilities = self._default_predictions(domain)
-        probabilities[domain.index_for_action(action)] = 1.0
-        return self._prediction(
-            probabilities, optional_events=events or [], is_no_user_prediction=True
-        )
-
-    def _abstain(self, domain: Domain, events: Optional[List[Event]] = None) -> PolicyPrediction:
-        return self._prediction(self._default_predictions(domain), events=events or [])
-
-
-def session_events(tracker: DialogueStateTracker) -> List[Event]:
-    """What happened in this session.
-
-    Unlike `applied_events`, which takes back the messages that a form has used.
-    """
-    events: List[Event] = []
-    for event in tracker.events:
-        if isinstance(event, (SessionStarted, Restarted)):
-            events = []
-        else:
-            events.append(event)
-    return events
-
-
-def events_since_user_message(tracker: DialogueStateTracker) -> Optional[List[Event]]:
-    """Events after the last user message, or None if there is none."""
-    after: List[Event] = []
-    for event in reversed(session_events(tracker)):
-        if isinstance(event, UserUttered):
-            return after[::-1]
-        after.append(event)
-    return None
 
 
 def handoff_now() -> str:
@@ -237,13 +185,16 @@ def _last_state(events: List[Event]) -> Tuple[CrisisState, int]:
 def bookkeeping(
     tracker: DialogueStateTracker, message: UserUttered, state: CrisisState, handoff: str = ""
 ) -> List[Event]:
-    """Slot events for what this message changed.
+    """Slot events for what this message changed, and for what the operator has set up.
 
     The hand-off service reads the kind from the state when the level rises, and what is shared
     when the consent is given, so these come first.
     """
     consent = CONSENTS.get(state.handoff)
+    hosted_by = hosted_model.provider()
     values = {
+        HOSTED_SLOT: "yes" if hosted_by else None,
+        HOSTED_BY_SLOT: hosted_by or None,
         HANDOFF_SET_UP_SLOT: "yes" if handoff else None,
         HANDOFF_SLOT: handoff or None,
         STATE_SLOT: state.as_slot(),

@@ -58,6 +58,27 @@ async def test_stream_and_request() -> None:
     await client.aclose()
 
 
+async def test_a_person_is_a_number_that_tells_nothing_but_who_is_the_same() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, text=_line("x") + _line(finish="stop"))
+
+    one, other = _client(handler), _client(handler)
+    for client, person in (
+        (one, "sender-17"),
+        (one, "sender-17"),
+        (one, "b"),
+        (other, "sender-17"),
+    ):
+        _ = [chunk async for chunk in client.stream(MESSAGES, person=person)]
+    first, again, b, elsewhere = (body["user"] for body in bodies)
+    assert first == again
+    assert len({first, b, elsewhere}) == 3
+    assert "sender-17" not in json.dumps(bodies)
+
+
 @pytest.mark.parametrize(
     ("response", "error", "reason"),
     [

@@ -72,6 +72,73 @@ def test_profile(model: str, profile: Any, speaks_as: str) -> None:
     assert Settings(llm_model=model, llm_profile=profile).speaks_as == speaks_as
 
 
+def test_an_llm_on_this_machine_or_at_home_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("localhost:8080", "127.0.0.1:1", "127.1.2.3", "[::1]:8080"):
+        monkeypatch.setenv("LLM_BASE_URL", f"http://{host}/v1")
+        assert load_settings().llm_url == f"http://{host}/v1"
+    for own, host in (
+        ("llm", "llm:8080"),  # docker-compose.yml
+        ("LLM", "llm"),
+        ("10.0.0.7", "10.0.0.7:8080"),
+        ("fd00::7", "[fd00::7]:8080"),
+        ("llm.default.svc.cluster.local", "llm.default.svc.cluster.local:8080"),
+    ):
+        monkeypatch.setenv("ACTIONS_LLM_OWN_HOST", own)
+        monkeypatch.setenv("LLM_BASE_URL", f"http://{host}/v1")
+        assert load_settings().llm_url == f"http://{host}/v1"
+
+
+@pytest.mark.parametrize("own_host", ["", "llm"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.example.org",
+        "10.0.0.7",
+        "other",
+        "8.8.8.8",
+        "localhost.example.org",
+        "127.0.0.1.nip.io",
+    ],
+)
+@pytest.mark.parametrize("key", ["LLM_BASE_URL", "ACTIONS_LLM_BASE_URL"])
+def test_nothing_goes_around_the_llm_server(
+    monkeypatch: pytest.MonkeyPatch, key: str, host: str, own_host: str
+) -> None:
+    monkeypatch.setenv(key, f"https://{host}/v1")
+    monkeypatch.setenv("ACTIONS_LLM_OWN_HOST", own_host)
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+    line = str(refusal.value)
+    assert line.startswith(f"{key}: {host} ")
+    assert "LLM server" in line
+    assert "ACTIONS_LLM_OWN_HOST" in line
+    assert "\n" not in line
+    assert len(f"actions: {line}") < 300  # what the supervisor repeats of a last line
+
+
+def test_the_action_servers_own_key_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_BASE_URL", "https://api.example.org/v1")
+    monkeypatch.setenv("ACTIONS_LLM_BASE_URL", "http://127.0.0.1:8080/v1/")
+    assert load_settings().llm_url == "http://127.0.0.1:8080/v1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["api.example.org", "8.8.8.8", "::ffff:8.8.8.8", "134744072", "0x8080808", "llm/", "*", "a b",
+     "example.local.org"],
+)  # fmt: skip
+def test_only_hosts_at_home_can_be_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ACTIONS_LLM_OWN_HOST", value)
+    with pytest.raises(ConfigurationError, match="^ACTIONS_LLM_OWN_HOST: must be a private"):
+        load_settings()
+
+
+def test_an_address_carries_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1@api.example.org/v1")
+    with pytest.raises(ConfigurationError, match="^LLM_BASE_URL: must not carry credentials"):
+        load_settings()
+
+
 def _start(port: int, **more: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "ACTIONS_PORT": str(port), **more}
     command = [sys.executable, "-m", "actions"]
@@ -87,11 +154,15 @@ def test_taken_port_and_bad_setting_are_one_line() -> None:
     assert process.returncode == 2
     assert error.count("\n") == 1
     assert "ACTIONS_PORT" in error
-    process = _start(_free_port(), ACTIONS_DATA_DIR="/nowhere")
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert error.count("\n") == 1
-    assert "ACTIONS_DATA_DIR" in error
+    for key, value in (
+        ("ACTIONS_DATA_DIR", "/nowhere"),
+        ("ACTIONS_LLM_BASE_URL", "https://api.example.org/v1"),
+    ):
+        process = _start(_free_port(), **{key: value})
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert error.count("\n") == 1
+        assert error.startswith(f"actions: {key}: ")
 
 
 def test_serves_logs_json_without_words_and_stops_on_sigterm(golden_request: Any) -> None:

@@ -312,7 +312,7 @@ async def test_odd_trackers_still_get_words(serve: Make, tracker: Json) -> None:
 
 async def test_two_turns_at_once_never_mix(serve: Make, golden_request: Json) -> None:
     class Echo(FakeLLMClient):
-        async def stream(self, messages: Any) -> Any:
+        async def stream(self, messages: Any, *, person: str = "") -> Any:
             word = messages[-1]["content"].split()[-1]
             self.script = [f"You said {word} just now. ", 0.05, f"What is {word} like for you?"]
             async for chunk in FakeLLMClient(self.script).stream(messages):

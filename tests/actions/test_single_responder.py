@@ -91,7 +91,7 @@ async def test_nothing_usable_ends_in_the_bank(
 
 async def test_an_exception_of_the_client_ends_in_the_bank(play: Make, make_turn: Make) -> None:
     class Broken(FakeLLMClient):
-        async def stream(self, messages: Any) -> Any:
+        async def stream(self, messages: Any, *, person: str = "") -> Any:
             raise ZeroDivisionError("secret words")
             yield
 

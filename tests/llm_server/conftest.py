@@ -89,7 +89,7 @@ def write_tiny_gguf(path: Path, *, architecture: str = "llama", width: int = 128
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see only the settings that they make themselves."""
     for name in list(os.environ):
-        if name.startswith("LLM_") or name == "STILLPOINT_TESTING":
+        if name.startswith(("LLM_", "HF_")) or name.startswith("STILLPOINT_"):
             monkeypatch.delenv(name)
 
 
@@ -101,8 +101,8 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def server_environment(**settings: object) -> dict[str, str]:
     """This environment with only the given ``LLM_*`` settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LLM_")}
-    kept.pop("STILLPOINT_TESTING", None)
+    foreign = ("LLM_", "HF_", "STILLPOINT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {name: str(value) for name, value in settings.items()}
 
 

@@ -19,7 +19,7 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STILLPOINT_VAR", str(tmp_path / "state"))
-    for name in (*places.DEFAULT_PORTS, "LLM_MODEL_PATH", "LLM_BASE_URL"):
+    for name in (*places.DEFAULT_PORTS, "LLM_MODEL_PATH", "LLM_MODEL", "LLM_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "state"
 
@@ -60,6 +60,31 @@ def test_what_is_no_gguf_is_refused(
     monkeypatch.setenv("LLM_MODEL_PATH", str(path))
     with pytest.raises(ModelUnusable, match="damaged or no GGUF"):
         checks.language_model()
+
+
+def test_a_model_by_name_is_for_the_llm_server_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_MODEL", "llama-3.2-3b")
+    assert checks.language_model() == "LLM_MODEL=llama-3.2-3b"
+    assert "is not here yet; the next start fetches it" in checks.language_model_loads()
+
+
+def test_refused_settings_of_the_llm_server_are_no_damaged_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LLM_MODEL", "nobody-knows-this")
+    with pytest.raises(SettingInvalid, match="hermes-3-8b") as refusal:
+        checks.language_model_loads()
+    assert "git checkout" not in str(refusal.value)
+
+
+def test_a_model_that_cannot_be_fetched_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    checks.fetch_language_model()
+    monkeypatch.setenv("LLM_MODEL", "nobody-knows-this")
+    with pytest.raises(ModelUnusable, match="the reason stands above"):
+        checks.fetch_language_model()
+    assert "LLM_MODEL" in capfd.readouterr().err
 
 
 def test_the_shipped_model_is_fine() -> None:

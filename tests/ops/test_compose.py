@@ -96,7 +96,8 @@ def test_secrets_are_required_and_described() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     described = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
-    used = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", text))
+    hosted = (ROOT / "deploy" / "hosted.yml").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", text + hosted))
     assert used == described
     required = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+):\?", text))
     assert required == {"STILLPOINT_SECRET", "ACTIONS_TOKEN", "STILLPOINT_PSEUDONYM_KEY"}
@@ -141,3 +142,10 @@ def test_the_page_shown_without_rasa_names_listed_lines() -> None:
     for code, number in (("US", "911"), ("GB", "999")):
         assert countries[code]["emergency"] == number
         assert f"tel:{number}" in page
+
+
+def test_the_engine_is_the_official_image_of_one_release_behind_our_admission_control() -> None:
+    image = SERVICES["llm-engine"]["image"]
+    assert re.search(r"ghcr\.io/ggml-org/llama\.cpp:server-b\d+\}", image)
+    assert SERVICES["llm-engine"]["networks"] == ["engine"]
+    assert SERVICES["llm"]["environment"]["LLM_HOSTED_CONSENT"] == "own-server"

@@ -106,8 +106,8 @@ MESSAGES: dict[str, list[Case]] = {
         (flow("abuse"), Turn(new_session=True)),
     ],
     "6": [
-        (asked(), Turn("moderate", "abuse")),
-        (flow("other"), Turn("high", "eating")),
+        (asked(), Turn("moderate", "abuse", signs=frozenset({"other_danger"}))),
+        (flow("other"), Turn("high", "eating", signs=frozenset({"other_danger"}))),
     ],
     "8": [(CrisisState(), Turn("high", kind)) for kind in KINDS_WITH_OWN_FLOW]
     + [(state("watch", "low"), Turn("moderate", "self_harm", "other"))],
@@ -222,6 +222,12 @@ ANSWERS: dict[tuple[str, str], list[Case]] = {
         (asked("imminent" if concern == "scared" else "high"), Turn(concern=concern))
         for concern in ("police", "secret", "watched", "only_one", "method", "jailbreak")
         + ("pointless", "anger", "not_helping", "scared", "topic_change", "question", "country")
+        + ("number", "words", "not_said")
+    ],
+    ("screen", '"I told you already"'): [(screened("method"), Turn(concern="told_you"))],
+    ("any", '"this is like a form"'): [
+        (screened("method"), Turn(concern="form")),
+        (screened("plan"), Turn(concern="form")),
     ],
     ("any", '"stop" |'): [(asked(), Turn(concern="stop")), (near(), Turn(concern="stop"))],
     ("any", '"stop", at'): [(near("imminent"), Turn(concern="stop"))],

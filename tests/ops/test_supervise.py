@@ -33,6 +33,15 @@ def test_values_survive_the_configuration(tmp_path: Path) -> None:
     assert section["killasgroup"] == "true"
 
 
+@pytest.mark.parametrize(("set_to", "seconds"), [("", 315), ("900", 915), ("soon", 315)])
+def test_a_slow_model_is_waited_for_longer_than_the_llm_server_waits(
+    monkeypatch: pytest.MonkeyPatch, set_to: str, seconds: float
+) -> None:
+    monkeypatch.setenv("LLM_START_TIMEOUT_S", set_to)
+    llm = next(service for service in services.services() if service.name == "llm")
+    assert llm.start_deadline_s == seconds
+
+
 def test_only_rasa_is_essential() -> None:
     assert [s.name for s in services.services() if s.essential] == ["rasa"]
 

@@ -153,6 +153,9 @@ def test_each_barrier_has_its_own_answer_and_a_smaller_step(text: str, name: str
         ("you don't get it", "re_not_helping_1"),
         ("what should i do", "re_what_to_do_1"),
         ("anyway do you like films", "re_topic_change_1"),
+        ("whats the number to text", "re_number_1"),
+        ("what do i even say to them", "re_words_1"),
+        ("i didnt say that", "re_not_said_1"),
     ],
 )
 def test_what_the_person_asks_of_the_talk_is_answered_and_the_question_stays(
@@ -162,6 +165,33 @@ def test_what_the_person_asks_of_the_talk_is_answered_and_the_question_stays(
     assert said[1][0] == name
     assert said[1][1].startswith("ask_again")
     assert state.question == "direct"
+
+
+def test_who_has_told_it_already_is_believed() -> None:
+    said, state = talk(HIGH, "yes", "i told you already")
+    assert said[1][-1].startswith("ask_method")
+    assert said[2][0] == "re_told_you_1"
+    assert said[2][1].startswith("ask_intent")
+    assert state.known["method"] == "yes"
+
+
+def test_who_feels_questioned_like_a_form_is_asked_only_who_can_be_near() -> None:
+    said, state = talk(HIGH, "yes", "this is like filling out a form", "no one")
+    assert said[2][0] == "re_form_1"
+    assert said[2][1].startswith("ask_someone_near")
+    assert state.engaged
+    assert state.level == "high"
+
+
+def test_the_price_of_an_ambulance_is_no_reason_to_wait() -> None:
+    said, state = talk(("i took all my pills", "imminent"), "no one", "cant afford the ambulance")
+    assert said[2][0] == "barrier_money_now"
+    assert state.level == "imminent"
+
+
+def test_a_no_beside_a_practical_request_counts() -> None:
+    _, state = talk(HIGH, "yes", "yes", "no not soon. how would i tell her, give me the words")
+    assert state.known["intent"] == "no"
 
 
 def test_stop_is_respected_with_a_way_to_people_and_the_flow_stays() -> None:
@@ -326,3 +356,45 @@ def test_levels_after_the_screen() -> None:
     for more in ({"method": "yes"}, {"past": "yes"}, {"intent": "unsure"}, {"plan": "yes"}):
         assert at_least(screen.level_after({**base, **more}, "high"), "high"), more
     assert screen.level_after({**base, "intent": "yes"}, "high") == "imminent"
+
+
+@pytest.mark.parametrize("concern", ["whats the number for ireland then", "what do i say to her"])
+def test_a_practical_request_is_answered_whatever_else_is_said(concern: str) -> None:
+    said, state = talk(HIGH, "yes", f"no nothing like that. {concern}")
+    assert said[2][0] in ("re_number_1", "re_words_1")
+    assert said[2][1].startswith("ask_intent")
+    assert state.known["method"] == "no"
+
+
+def test_not_today_with_a_later_date_is_no_reassurance() -> None:
+    said, state = talk(HIGH, "yes", "no", "not today. idk about next week")
+    assert said[3][0] == "intent_unsure"
+    assert state.known["intent"] == "unsure"
+
+
+def test_what_comes_after_a_denial_opens_it_again() -> None:
+    said, state = talk(HIGH, "no", ("i would rather be dead, i know how i would do it", "high"))
+    assert said[2][0] == "thanks_for_telling"
+    assert state.known["direct"] == "yes"
+    said, state = talk(HIGH, "no", ("sometimes i think i should stop existing", "moderate"))
+    assert said[2][-1].startswith("ask_again")
+    assert state.question == "direct"
+
+
+def test_in_a_talk_about_oneself_a_misread_kind_changes_nothing() -> None:
+    state = talk(HIGH, "yes")[1]
+    misread = Turn("imminent", "abuse", "self", signs=frozenset({"not_now"}))
+    result = step(state, misread)
+    assert result.state.kind == "self_harm"
+    assert not any("imminent" in name for name in result.actions)
+    real = Turn("imminent", "abuse", "self", signs=frozenset({"other_danger"}))
+    assert step(state, real).state.kind == "abuse"
+
+
+def test_not_today_is_no_emergency_and_an_act_is() -> None:
+    state = talk(HIGH)[1]
+    later = Turn("imminent", "self_harm", "self", signs=frozenset({"not_now"}))
+    assert step(state, later).state.level == "high"
+    for sign in ("act", "soon", "means_near"):
+        now = Turn("imminent", "self_harm", "self", signs=frozenset({"not_now", sign}))
+        assert step(state, now).state.level == "imminent"

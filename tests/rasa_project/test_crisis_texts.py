@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components import hosted_model
 from components.contacts import Contacts
 from policies import kinds, languages
 from policies.responses import crisis_responses, english
@@ -156,7 +157,7 @@ def test_psychosis_texts_neither_agree_nor_argue() -> None:
 
 @pytest.mark.parametrize("country", [None, "US", "IN", "DE"])
 def test_every_place_is_filled(country: str | None) -> None:
-    phrases = Contacts.from_file().phrases(country)
+    phrases = {**Contacts.from_file().phrases(country), "hosted_by": hosted_model.UNNAMED}
     for name in required_responses():
         for variation in RESPONSES[name]:
             text = str(variation["text"]).format(**phrases)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from policies import heard, kinds, responses
 from policies.entering import ENTRY_CONCERNS
-from policies.places import country_in
+from policies.places import HELPLINES_FILE, PLACES_FILE, country_in
 
 ANSWERS = [
     ("direct", "yes", "yes"),
@@ -158,7 +159,58 @@ def test_every_name_has_its_reply() -> None:
         ("india is hot", True, None),
         ("tell us", False, None),
         ("i'm from the us", False, "US"),
+        ("ok maybe texting. what do i even text. im in wales", False, "GB"),
+        ("Maybe. I'm in Toronto. Is there something for nurses", False, "CA"),
+        ("he moved to Lagos from India", False, None),
+        ("I'm in bed", False, None),
+        ("texas", True, "US"),
     ],
 )
 def test_countries_that_a_person_names(text: str, alone: bool, code: str | None) -> None:
     assert country_in(text, alone=alone) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("do you have someone who speaks on whatsapp in South Africa", "ZA"),
+        ("I asked for a country and I gave it. Toronto, Canada. What's confidential there?", "CA"),
+        ("my sister is in Durban", None),
+        ("I used to live in Berlin", None),
+        ("he's in Lagos now", None),
+        ("in the kitchen", None),
+    ],
+)
+def test_once_asked_any_place_counts_that_is_not_somebody_elses(
+    text: str, code: str | None
+) -> None:
+    assert country_in(text) is None
+    assert country_in(text, told=True) == code
+
+
+def test_every_place_is_in_a_country_with_lines() -> None:
+    places = yaml.safe_load(PLACES_FILE.read_text(encoding="utf-8"))
+    listed = yaml.safe_load(HELPLINES_FILE.read_text(encoding="utf-8"))["countries"]
+    assert set(places) <= set(listed)
+    names = [name for group in places.values() for name in group]
+    assert len(names) == len(set(names))
+    assert all(isinstance(name, str) and name == name.lower() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("text", "concern"),
+    [
+        ("Texting maybe. To who.", "number"),
+        ("Veterans text line. You got a number or not.", "number"),
+        ("999?? i said texting. whats the number to text", "number"),
+        ("can I tell the nurse before the 14th, what do I say", "words"),
+        ("no not soon. how would i even tell her. give me the words", "words"),
+        ("i didnt say that", "not_said"),
+        ("who said anything about suicide", "not_said"),
+        ("i literally told you. september.", "told_you"),
+        ("did you read what I wrote", "told_you"),
+        ("ask me something that isn't off a form", "form"),
+    ],
+)
+def test_what_people_in_simulated_talks_asked_in_vain(text: str, concern: str) -> None:
+    assert heard.concern_of(text) == concern

@@ -14,7 +14,7 @@ from components.encoder import shared_encoder
 from components.lexicon import LEVELS, Lexicon
 from components.misuse_gate import CATEGORIES, MisuseGate, MisusePatterns
 from components.ngrams import LinearModels
-from components.risk_gate import MODERATE, RiskGate
+from components.risk_gate import MODERATE, RiskGate, is_of_the_past
 from components.safety_branch import (
     GATE_FOLDER,
     VERDICT,
@@ -180,3 +180,20 @@ def test_weights_that_do_not_fit_the_card_are_refused(tmp_path) -> None:  # type
         LinearModels(GATE_FOLDER / "ngrams.npz", probes)
     with pytest.raises(InvalidConfigException, match="missing"):
         LinearModels(tmp_path / "ngrams.npz", probes)
+
+
+@pytest.mark.parametrize(
+    ("text", "past"),
+    [
+        ("i took some stuff 3 weeks ago. nobody knows. i was just sick all night. im ok now", True),
+        ("I tried in September and nobody noticed", True),
+        ("she left 3 weeks ago. i took everything in the cabinet", False),
+        ("i took pills a few days ago and i'm going to do it again", False),
+        ("i tried last month. tonight i won't fail", False),
+        ("took them 3 minutes ago", False),
+        ("i took pills 3 days ago and feel ok", False),
+        ("i feel awful", False),
+    ],
+)
+def test_an_act_of_weeks_ago_is_not_under_way(text: str, past: bool) -> None:
+    assert is_of_the_past(text) is past

@@ -96,7 +96,7 @@ def main() -> int:
 
     space = open_workspace()
     params = {**space.params.safety_gates.model_dump(), "seed": space.params.seed}
-    key = hashlib.sha256(json.dumps(params, sort_keys=True).encode())
+    key = hashlib.sha256(json.dumps(params, sort_keys=True, default=str).encode())
     for path in sorted((space.root / "data/safety/misuse_train").glob("*.jsonl")):
         key.update(path.read_bytes())
     target = space.reports / "misuse-by-source.json"

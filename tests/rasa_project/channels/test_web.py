@@ -678,6 +678,37 @@ async def test_the_page_says_that_notes_are_sent_where_they_are(
     assert ("are sent a short note" in text) is is_set_up
 
 
+@pytest.mark.parametrize(
+    ("consent", "name", "shown"),
+    [
+        (None, None, None),
+        ("own-server", "Example AI", None),
+        ("yes", None, "a computer of a company that runs the language model;"),
+        ("yes", "A <b> & C", "a computer of A &lt;b&gt; &amp; C;"),
+    ],
+)
+async def test_the_page_says_where_messages_go_if_they_leave(
+    client, http, monkeypatch, consent, name, shown
+):
+    monkeypatch.delenv("LLM_ENGINE", raising=False)
+    monkeypatch.setenv("LLM_BASE_URL", "https://api.example.org/v1")
+    monkeypatch.setenv("LLM_HOSTED_CONSENT", consent or "")
+    monkeypatch.setenv("LLM_HOSTED_NAME", name or "")
+    page = await client()
+    async with http.get(f"{page.base}/") as answer:
+        text = await answer.text()
+    lead = text.split('<p class="lead">')[1].split("</p>")[0]
+    details = text.split("<details")[1].split("</details>")[0]
+    assert "Nobody is reading along live." in lead
+    assert "<!-- hosted" not in text
+    if shown is None:
+        assert "a computer of" not in text
+    else:
+        assert shown in lead
+        assert "names, numbers and addresses are replaced first" in " ".join(lead.split())
+        assert shown.rstrip(";") in details
+
+
 async def test_page_headers(client, http, page_dir):
     page = await client(
         credentials={"page_dir": str(page_dir), "frame_ancestors": ["https://a.org"]}
