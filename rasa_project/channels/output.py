@@ -14,7 +14,7 @@ Emit = Callable[[str, dict[str, Any]], None]
 
 SCRIPTED = "scripted"
 LINK_PATTERN = re.compile(r"(tel:|sms:|https://)", re.IGNORECASE)
-METADATA_KEYS = ("source", "flow", "reply_id", "card")
+METADATA_KEYS = ("source", "flow", "reply_id", "card", "country")
 
 
 class TurnOutput(OutputChannel):
@@ -102,8 +102,8 @@ class TurnOutput(OutputChannel):
 def event_details(message: dict[str, Any]) -> dict[str, Any]:
     """Return what a client may know of a bot message besides its text.
 
-    That is ``source`` (``scripted`` unless said otherwise), ``flow``, ``reply_id``, ``card`` and
-    ``buttons``; any other metadata stays inside.
+    That is ``source`` (``scripted`` unless said otherwise), ``flow``, ``reply_id``, ``card``,
+    ``country`` (beside a card) and ``buttons``; any other metadata stays inside.
     """
     metadata = _metadata(message)
     details: dict[str, Any] = {"source": SCRIPTED}

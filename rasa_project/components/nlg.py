@@ -23,7 +23,8 @@ class ScriptedNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
 
     - a response's `metadata:` block is flattened into the bot message, beside
       `source: scripted` and `utter_action`;
-    - the placeholders of `components.contacts` are filled by the slot `country`;
+    - the placeholders of `components.contacts` are filled by the slot `country`, which is told to
+      the page beside a `card`;
     - a variation that was said last for this response is not chosen again while others exist.
     """
 
@@ -58,6 +59,8 @@ class ScriptedNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         response = dict(random.choice(fresh))
         response.update(response.pop("metadata", None) or {})
         response["source"] = "scripted"
+        if "card" in response and slots.get("country"):
+            response["country"] = slots["country"]
         return response
 
 

@@ -144,7 +144,7 @@ def heard_answer(state: CrisisState, turn: Turn) -> CrisisState:
 
     A no counts only beside a practical request, to a question of the screen.
     """
-    said = reading_of(turn)
+    said = turn.reply if state.question in screen.QUESTIONS else reading_of(turn)
     if turn.concern in PRACTICAL and state.question in screen.QUESTIONS and said == "no":
         return know(state, state.question, "no")
     if state.question in (*DANGER_QUESTIONS, "near") and said in ("yes", "unsure"):

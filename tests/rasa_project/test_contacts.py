@@ -6,8 +6,12 @@ import re
 
 import pytest
 import yaml
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.slots import AnySlot
+from rasa.shared.core.trackers import DialogueStateTracker
 
 from components.contacts import FALLBACK, HELPLINES_FILE, Contacts
+from components.nlg import ScriptedNaturalLanguageGenerator
 
 COUNTRIES = yaml.safe_load(HELPLINES_FILE.read_text(encoding="utf-8"))["countries"]
 NUMBER_OR_SITE = re.compile(r"\*?\d[\d -]*\d|findahelpline\.com")
@@ -101,3 +105,22 @@ def test_a_file_without_countries_is_refused(tmp_path) -> None:
 def test_where_one_can_write_is_said_with_the_line(lines, ways) -> None:
     entry = {"name": "Somewhere", "emergency": "112", "lines": lines}
     assert Contacts({"XX": entry}).phrases("XX")["crisis_line_ways"] == ways
+
+
+async def test_the_country_goes_along_with_a_card_and_only_then() -> None:
+    responses = {
+        "utter_a": [{"text": "{crisis_line_short}", "metadata": {"card": "crisis"}}],
+        "utter_b": [{"text": "hello"}],
+    }
+    generator = ScriptedNaturalLanguageGenerator(domain=Domain.from_dict({"responses": responses}))
+    made = DialogueStateTracker("t", [AnySlot("country", mappings=[{}])])
+    unknown = await generator.generate("utter_a", made, "web")
+    made._set_slot("country", "GB")
+    card = await generator.generate("utter_a", made, "web")
+    plain = await generator.generate("utter_b", made, "web")
+    assert unknown is not None
+    assert card is not None
+    assert plain is not None
+    assert "country" not in unknown
+    assert card["country"] == "GB"
+    assert "country" not in plain

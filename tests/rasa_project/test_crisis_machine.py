@@ -398,3 +398,11 @@ def test_not_today_is_no_emergency_and_an_act_is() -> None:
     for sign in ("act", "soon", "means_near"):
         now = Turn("imminent", "self_harm", "self", signs=frozenset({"not_now", sign}))
         assert step(state, now).state.level == "imminent"
+
+
+def test_a_no_to_intent_stays_a_no_where_the_gate_sees_risk_in_it() -> None:
+    asked = ("no not tonight. what do i even say to them", "high")
+    said, state = talk(HIGH, "yes", "yes", asked)
+    assert said[3][0] == "re_words_1"
+    assert state.known["intent"] == "no"
+    assert state.level == "high"

@@ -29,7 +29,7 @@ function main() {
 
   const help = new Help({
     dialog: byId("help"),
-    chosen: store.state.chosenCountry,
+    chosen: store.state.chosenCountry ?? store.state.toldCountry,
     onChoose: (chosen) => {
       store.state.chosenCountry = chosen;
       store.state.country = help.country;
@@ -73,7 +73,19 @@ function main() {
   };
 
   const channel = new Channel(new URL(".", location.href));
-  const conversation = new Conversation({ channel, store, view });
+  const conversation = new Conversation({
+    channel,
+    store,
+    view,
+    onCountry: (country) => {
+      if (store.state.chosenCountry !== null || country === help.current) return;
+      help.told(country);
+      store.state.toldCountry = country;
+      store.state.country = help.country;
+      store.save();
+      transcript.refreshReach();
+    },
+  });
 
   function speak(text, payload = null) {
     scroll.toEnd();

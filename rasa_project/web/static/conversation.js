@@ -34,11 +34,15 @@ export class Conversation {
   #stopped = false;
   #wake = new Set();
 
-  /** view: {entry(entry, change, before), writing(isWriting), connection(trouble | null)}. */
-  constructor({ channel, store, view, newKey = randomKey }) {
+  /**
+   * view: {entry(entry, change, before), writing(isWriting), connection(trouble | null)}; onCountry(code): the person named
+   * where they are.
+   */
+  constructor({ channel, store, view, onCountry = () => {}, newKey = randomKey }) {
     this.channel = channel;
     this.store = store;
     this.view = view;
+    this.onCountry = onCountry;
     this.newKey = newKey;
     this.seen = new Set(store.state.seen);
   }
@@ -293,6 +297,7 @@ export class Conversation {
 
   #whole(id, data) {
     const entry = this.#bot(id);
+    if (data.country) this.onCountry(data.country);
     const buttons = readButtons(data.buttons);
     const fresh = botEntry(id, {
       text: String(data.text ?? entry?.text ?? ""),

@@ -57,6 +57,11 @@ export class Help {
     }
   }
 
+  /** The country that the person named in the conversation; what they chose here goes before it. */
+  told(country) {
+    if (this.sections.has(country)) this.#arrange(country);
+  }
+
   open() {
     if (this.dialog.open) return;
     this.#arrange(this.current);

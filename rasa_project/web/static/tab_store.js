@@ -6,7 +6,7 @@
 const KEY = "stillpoint";
 
 function blank() {
-  return { version: 1, token: null, entries: [], seen: [], lastId: null, draft: "", country: null, chosenCountry: null };
+  return { version: 1, token: null, entries: [], seen: [], lastId: null, draft: "", country: null, chosenCountry: null, toldCountry: null };
 }
 
 export class TabStore {
@@ -14,7 +14,7 @@ export class TabStore {
 
   constructor(storage = sessionStorageOrNull()) {
     this.storage = storage;
-    /** token, entries (see conversation.js), seen event keys, lastId, draft, country (for the server), chosenCountry. */
+    /** token, entries (see conversation.js), seen event keys, lastId, draft, country (for the server), chosenCountry, toldCountry (named in the conversation). */
     this.state = this.#load();
   }
 

@@ -134,6 +134,22 @@ def test_in_imminent_danger_the_emergency_number_comes_first(
     expect(page.locator(".reach a").first).to_have_attribute("href", "tel:999")
 
 
+def test_the_card_follows_the_country_named_in_the_conversation(
+    channel: FakeChannel, open_page: OpenPage
+) -> None:
+    channel.script["x"] = [message("Say where you are.", flow="crisis", card="crisis")]
+    told = message("Then it is 116 123.", flow="crisis", card="crisis", country="GB")
+    channel.script["im in leeds"] = [told]
+    page = open_page()
+    say(page, "x")
+    expect(page.locator('.reach a[href="tel:988"]')).to_be_visible()
+    say(page, "im in leeds")
+    expect(page.locator('.reach a[href="tel:116123"]')).to_be_visible()
+    expect(page.locator('.reach a[href="tel:988"]')).to_have_count(0)
+    page.reload()
+    expect(page.locator('.reach a[href="tel:116123"]')).to_be_visible()
+
+
 def test_only_the_last_card_repeats_the_ways_to_reach_someone(
     channel: FakeChannel, open_page: OpenPage
 ) -> None:
